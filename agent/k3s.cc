@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/k3s.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <yaml-cpp/yaml.h>
+
+namespace eviction::agent {
+
+namespace {
+
+constexpr std::string_view kConfigFile = "/etc/rancher/k3s/config.yaml";
+constexpr const char* kMend = "k3s does not start with this file; mend it";
+
+Error malformed(std::size_t line, std::string what) {
+  return Error{ErrorKind::kMalformed, {}, line, std::move(what), kMend};
+}
+
+std::size_t line_of(const YAML::Mark& mark) {
+  return mark.is_null() ? 0 : static_cast<std::size_t>(mark.line) + 1;
+}
+
+/// The values of one key: a list's, or the only one. An empty one counts for nothing.
+Result<std::vector<std::string>> values_of(const std::string& key, const YAML::Node& value) {
+  std::vector<YAML::Node> nodes;
+  if (value.IsSequence()) {
+    std::copy(value.begin(), value.end(), std::back_inserter(nodes));
+  } else {
+    nodes.push_back(value);
+  }
+  std::vector<std::string> values;
+  for (const YAML::Node& node : nodes) {
+    if (!node.IsScalar() && !node.IsNull()) {
+      return tl::unexpected(
+          malformed(line_of(node.Mark()), key + " holds something that is no string"));
+    }
+    if (node.IsScalar() && !node.Scalar().empty()) {
+      values.push_back(node.Scalar());
+    }
+  }
+  return values;
+}
+
+/// appends: the key was written with a '+'.
+void apply_values(const std::string& key,
+                  bool appends,
+                  std::vector<std::string> values,
+                  K3sOptions& options) {
+  if (key == "data-dir") {
+    options.data_dir = values.empty() ? std::string{} : values.back();
+    return;
+  }
+  if (!appends) {
+    options.kubelet_args.clear();
+  }
+  std::move(values.begin(), values.end(), std::back_inserter(options.kubelet_args));
+}
+
+Result<void> apply_document(const YAML::Node& document, K3sOptions& options) {
+  if (!document.IsMap() && !document.IsNull()) {
+    return tl::unexpected(malformed(1, "not a map of k3s' flags"));
+  }
+  for (const auto& item : document) {
+    std::string key = item.first.IsScalar() ? item.first.Scalar() : std::string{};
+    const bool appends = key.ends_with('+');
+    key.resize(key.size() - (appends ? 1 : 0));
+    if (key != "data-dir" && key != "kubelet-arg") {
+      continue;
+    }
+    auto values = values_of(key, item.second);
+    if (!values) {
+      return tl::unexpected(std::move(values.error()));
+    }
+    apply_values(key, appends, std::move(*values), options);
+  }
+  return {};
+}
+
+void apply_file(const cgroup::Directory& root,
+                const std::string& path,
+                K3sOptions& options,
+                std::vector<Error>& problems,
+                cgroup::Buffer& buffer) {
+  constexpr std::size_t kConfigLimit = std::size_t{1} << 20;
+  const Result<std::string_view> text = root.read(path, buffer, kConfigLimit);
+  if (!text) {
+    if (text.error().kind != ErrorKind::kAbsent) {
+      problems.push_back(text.error());
+    }
+    return;
+  }
+  if (Result<void> applied = apply_k3s_config(*text, options); !applied) {
+    applied.error().path = root.path_of(path);
+    problems.push_back(std::move(applied.error()));
+  }
+}
+
+bool is_config_name(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return name.ends_with(".yaml") || name.ends_with(".yml");
+}
+
+void apply_folder(const cgroup::Directory& root,
+                  const std::string& path,
+                  K3sOptions& options,
+                  std::vector<Error>& problems,
+                  cgroup::Buffer& buffer) {
+  const Result<cgroup::Directory> folder = root.open_below(path);
+  const auto entries = folder ? folder->list() : tl::unexpected(folder.error());
+  if (!entries) {
+    if (entries.error().kind != ErrorKind::kAbsent) {
+      problems.push_back(entries.error());
+    }
+    return;
+  }
+  for (const cgroup::Directory::Entry& entry : *entries) {
+    if (!entry.directory && is_config_name(entry.name)) {
+      apply_file(root, path + '/' + entry.name, options, problems, buffer);
+    }
+  }
+}
+
+/// k3s' own flags: what follows "server" or "agent".
+std::vector<std::string> flags_of(const std::vector<std::string>& command,
+                                  std::vector<Error>& problems) {
+  const auto verb = std::find_if(command.begin(), command.end(), [](const std::string& word) {
+    return word == "server" || word == "agent";
+  });
+  const bool variable = std::any_of(command.begin(), command.end(), [](const std::string& word) {
+    return word.find('$') != std::string::npos;
+  });
+  if (!command.empty() && (verb == command.end() || variable)) {
+    problems.push_back(Error{ErrorKind::kUnsupported,
+                             {},
+                             0,
+                             "ExecStart of k3s' unit runs a script or uses a variable, so flags "
+                             "may be in it that the agent does not see",
+                             "move k3s' flags to " + std::string{kConfigFile}});
+  }
+  return verb == command.end() ? std::vector<std::string>{}
+                               : std::vector<std::string>{std::next(verb), command.end()};
+}
+
+/// All values of a flag with one or two dashes, "--name=value" or "--name value".
+std::vector<std::string> values_of_flag(const std::vector<std::string>& flags,
+                                        std::string_view name) {
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < flags.size(); ++i) {
+    std::string_view flag = flags[i];
+    flag.remove_prefix(std::min(flag.find_first_not_of('-'), flag.size()));
+    if (flag.size() == flags[i].size() || !flag.starts_with(name)) {
+      continue;
+    }
+    flag.remove_prefix(name.size());
+    if (flag.starts_with('=')) {
+      values.emplace_back(flag.substr(1));
+    } else if (flag.empty() && i + 1 < flags.size()) {
+      values.push_back(flags[++i]);
+    }
+  }
+  return values;
+}
+
+std::string last_or(const std::vector<std::string>& values, const std::string& otherwise) {
+  return values.empty() ? otherwise : values.back();
+}
+
+/// "--name=value", "name=value" -> "name".
+std::string_view flag_name(std::string_view argument) {
+  argument.remove_prefix(argument.starts_with("--") ? 2 : 0);
+  return argument.substr(0, argument.find('='));
+}
+
+bool is_config_flag(const std::string& argument) {
+  return flag_name(argument) == "config" || flag_name(argument) == "config-dir";
+}
+
+}  // namespace
+
+Result<void> apply_k3s_config(std::string_view text, K3sOptions& options) {
+  try {
+    return apply_document(YAML::Load(std::string{text}), options);
+  } catch (const YAML::Exception& exception) {
+    return tl::unexpected(malformed(line_of(exception.mark), exception.msg));
+  }
+}
+
+std::vector<std::string> merge_kubelet_args(std::map<std::string, std::string> defaults,
+                                            const std::vector<std::string>& kubelet_args) {
+  std::map<std::string, std::vector<std::string>> merged;
+  for (const std::string& argument : kubelet_args) {
+    const std::string_view written = flag_name(argument);
+    const std::string name{written.substr(0, written.find_last_not_of("+-") + 1)};
+    std::vector<std::string>& values = merged[name];
+    if (const auto replaced = defaults.extract(name); replaced && name != written) {
+      values.push_back(replaced.mapped());
+    }
+    const std::size_t equals = argument.find('=');
+    values.insert(written.ends_with('-') ? values.begin() : values.end(),
+                  equals == std::string::npos ? "true" : argument.substr(equals + 1));
+  }
+  for (auto& [name, value] : defaults) {
+    merged[name].push_back(std::move(value));
+  }
+  std::vector<std::string> arguments;
+  for (const auto& [name, values] : merged) {
+    for (const std::string& value : values) {
+      arguments.push_back(std::string{"--"}.append(name).append("=").append(value));
+    }
+  }
+  return arguments;
+}
+
+K3sKubelet read_k3s(const cgroup::Directory& root, const K3sStart& start, cgroup::Buffer& buffer) {
+  K3sKubelet kubelet;
+  const std::vector<std::string> flags = flags_of(start.command, kubelet.problems);
+  std::string file = start.config_file;
+  if (file.empty()) {
+    file = last_or(values_of_flag(flags, "config"),
+                   last_or(values_of_flag(flags, "c"), std::string{kConfigFile}));
+  }
+  kubelet.config_folder = file + ".d";
+  K3sOptions options;
+  apply_file(root, file, options, kubelet.problems, buffer);
+  apply_folder(root, kubelet.config_folder, options, kubelet.problems, buffer);
+  for (std::string& argument : values_of_flag(flags, "kubelet-arg")) {
+    options.kubelet_args.push_back(std::move(argument));
+  }
+  const std::string data_dir = last_or(values_of_flag(flags, "data-dir"),
+                                       last_or(values_of_flag(flags, "d"), options.data_dir));
+  if (!data_dir.empty()) {
+    kubelet.data_dir = data_dir;
+  }
+  const std::string folder = kubelet.data_dir + "/agent/etc/kubelet.conf.d";
+  const Result<cgroup::Directory> config_dir = root.open_below(folder);
+  kubelet.config_dir = config_dir || config_dir.error().kind != ErrorKind::kAbsent;
+  std::map<std::string, std::string> defaults = {{"config-dir", folder}};
+  if (kubelet.config_dir) {
+    // k3s copies these files into its own drop-in directory instead of passing the flags on.
+    std::erase_if(options.kubelet_args, is_config_flag);
+  } else {
+    defaults = {{"eviction-hard", "imagefs.available<5%,nodefs.available<5%"},
+                {"eviction-minimum-reclaim", "imagefs.available=10%,nodefs.available=10%"}};
+  }
+  kubelet.arguments = merge_kubelet_args(std::move(defaults), options.kubelet_args);
+  return kubelet;
+}
+
+}  // namespace eviction::agent

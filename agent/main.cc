@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/check.h"
+#include "agent/observation.h"
+#include "agent/plan.h"
+#include "agent/render.h"
+#include "agent/validate.h"
+#include "agent/version.h"
+#include "config/agent_config.h"
+#include "config/command_line.h"
+#include "systemd/journal.h"
+
+namespace eviction::agent {
+
+namespace {
+
+using config::CommandLine;
+using config::OutputFormat;
+using nlohmann::ordered_json;
+
+enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2, kGuardRefused = 3 };
+
+ExitCode complain(ExitCode code, const std::string& message) {
+  static_cast<void>(std::fprintf(stderr, "eviction-agent: %s\n", message.c_str()));
+  return code;
+}
+
+/// Writes all of the text to standard output, or says why it could not and returns kFailed.
+ExitCode write_out(std::string_view text, ExitCode code) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return code;
+  }
+  return complain(kFailed, "standard output: " + std::generic_category().message(errno));
+}
+
+bool wants_colour() {
+  return isatty(STDOUT_FILENO) == 1 &&
+         std::getenv("NO_COLOR") == nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
+}
+
+/// What a command found, in the format that was asked for.
+template <class Found>
+ExitCode print(const Found& found, OutputFormat format, ExitCode code) {
+  switch (format) {
+    case OutputFormat::kTable:
+      return write_out(to_table(found, wants_colour()), code);
+    case OutputFormat::kJson:
+      return write_out(
+          to_json(found).dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n', code);
+    case OutputFormat::kYaml:
+      return write_out(to_yaml(to_json(found)), code);
+  }
+  return kFailed;
+}
+
+/// This program, for "version".
+struct Program {};
+
+ordered_json to_json(Program /*program*/) {
+  return {{"name", "eviction-agent"},
+          {"version", kVersion},
+          {"compiler", kCompiler},
+          {"libsystemd", kLibsystemd},
+          {"kubelet_oldest", fmt::format("1.{}", config::kOldestMinor)},
+          {"kubelet_newest", fmt::format("1.{}", config::kNewestMinor)}};
+}
+
+std::string to_table(Program /*program*/, bool /*colour*/) {
+  return fmt::format("eviction-agent {}\n", kVersion);
+}
+
+ExitCode exit_code(PlanOutcome outcome) {
+  switch (outcome) {
+    case PlanOutcome::kApplicable:
+      return kDone;
+    case PlanOutcome::kNothingToApply:
+      return kFailed;
+    case PlanOutcome::kRefused:
+      return kGuardRefused;
+  }
+  return kFailed;
+}
+
+/// An explicit --config is a path as its caller sees it; the default one lies below the host's
+/// root.
+config::LoadedConfig load_config(const CommandLine& line, const cgroup::Directory& root) {
+  if (!line.config) {
+    return config::load_agent_config(root, std::string{config::kConfigPath}, false);
+  }
+  const Result<cgroup::Directory> here = cgroup::Directory::open("/");
+  if (!here) {
+    return {.config = {}, .errors = {here.error()}, .files = {}};
+  }
+  return config::load_agent_config(*here, std::filesystem::absolute(*line.config).string(), true);
+}
+
+ExitCode plan_or_check(const CommandLine& line) {
+  const Host host = open_host(line.procfs.value_or(line.rootfs + "/proc"),
+                              line.sysfs.value_or(line.rootfs + "/sys"),
+                              line.rootfs);
+  if (!host.root) {
+    return complain(kUsage, to_text(host.root.error()));
+  }
+  const config::LoadedConfig loaded = load_config(line, *host.root);
+  for (const Error& error : loaded.errors) {
+    complain(kUsage, to_text(error));
+  }
+  if (!loaded.errors.empty()) {
+    return kUsage;
+  }
+  cgroup::Buffer buffer;
+  const Plan plan = make_plan(observe(host, loaded.config, buffer), loaded.config);
+  if (line.command == config::Command::kPlan) {
+    return print(plan, line.output, exit_code(outcome(plan)));
+  }
+  const std::vector<Finding> findings = check(plan);
+  return print(findings, line.output, fit(findings) ? kDone : kFailed);
+}
+
+/// With the whole file system as root, a relative path is one of the working directory, as it would
+/// be for a kubelet that is started here.
+std::vector<std::string> absolute_paths(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments) {
+    for (const std::string_view flag : {"--config=", "--config-dir="}) {
+      if (argument.starts_with(flag)) {
+        const std::filesystem::path path = argument.substr(flag.size());
+        argument = std::string{flag} + std::filesystem::absolute(path).string();
+      }
+    }
+  }
+  return arguments;
+}
+
+ExitCode run_validate(const CommandLine& line) {
+  if (!line.kubelet_version || !line.capacity) {
+    return complain(kUsage, "validate needs --kubelet-version and --capacity");
+  }
+  const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
+  if (!root) {
+    return complain(kUsage, to_text(root.error()));
+  }
+  const char* const alpha = "KUBELET_CONFIG_DROPIN_DIR_ALPHA";
+  const config::KubeletInvocation invocation{
+      .version = *line.kubelet_version,
+      .arguments =
+          line.rootfs == "/" ? absolute_paths(line.kubelet_arguments) : line.kubelet_arguments,
+      .config_dropin_dir_alpha = std::getenv(alpha) != nullptr};  // NOLINT(concurrency-mt-unsafe)
+  const Verdict verdict = validate(invocation, *root, *line.capacity);
+  return print(verdict, line.output, verdict.accepted() ? kDone : kFailed);
+}
+
+spdlog::level::level_enum to_spdlog(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::kDebug:
+      return spdlog::level::debug;
+    case config::LogLevel::kInfo:
+      return spdlog::level::info;
+    case config::LogLevel::kWarning:
+      return spdlog::level::warn;
+    case config::LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::warn;
+}
+
+ExitCode run(const std::vector<std::string>& arguments) {
+  const Result<CommandLine> line = config::parse_command_line(arguments);
+  if (!line) {
+    return complain(kUsage, to_text(line.error()));
+  }
+  systemd::set_up_logging(to_spdlog(line->log_level));
+  switch (line->command) {
+    case config::Command::kPlan:
+    case config::Command::kCheck:
+      return plan_or_check(*line);
+    case config::Command::kValidate:
+      return run_validate(*line);
+    case config::Command::kHelp:
+      return write_out(line->help, kDone);
+    case config::Command::kVersion:
+      return print(Program{}, line->output, kDone);
+  }
+  return kFailed;
+}
+
+}  // namespace
+
+}  // namespace eviction::agent
+
+int main(int argc, char** argv) {
+  // A reader that went away is an error of the write, to be reported, not a silent death.
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  try {
+    return eviction::agent::run({argv + std::min(argc, 1), argv + argc});
+  } catch (const std::exception& exception) {
+    return eviction::agent::complain(eviction::agent::kFailed, exception.what());
+  }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/plan.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "agent/diff.h"
+#include "agent/policy/growth.h"
+#include "agent/policy/victims.h"
+#include "config/drop_in.h"
+#include "config/thresholds.h"
+
+namespace eviction::agent {
+
+namespace {
+
+std::map<WorkloadClass, WorkloadSum> sum_workloads(const std::vector<Pod>& pods) {
+  std::map<WorkloadClass, WorkloadSum> sums;
+  for (const WorkloadClass workload : kWorkloadClasses) {
+    sums[workload] = WorkloadSum{};
+  }
+  std::set<std::string> vms;
+  for (const Pod& pod : pods) {
+    WorkloadSum& sum = sums[pod.workload];
+    add(sum, pod);
+    // A launcher that does not say which VM it runs counts as one of its own.
+    if (pod.workload == WorkloadClass::kVm &&
+        vms.insert(pod.vm_uid.empty() ? pod.uid : pod.vm_uid).second) {
+      ++sum.vms;
+    }
+  }
+  return sums;
+}
+
+Growth grow(const Plan& plan, Bytes capacity, const config::AgentConfig& config) {
+  GrowthInput input;
+  input.capacity = capacity;
+  input.risk_permyriad = config.risk_permyriad;
+  input.ceiling_permyriad = config.growth_ceiling_permyriad;
+  std::optional<Bytes> headroom =
+      plan.observation.pods.empty() ? std::nullopt : std::optional{Bytes{}};
+  for (const auto& [workload, sum] : plan.workloads) {
+    (workload == WorkloadClass::kVm ? input.vm_working_set : input.container_working_set) +=
+        sum.working_set;
+    if (headroom && sum.headroom) {
+      *headroom += *sum.headroom;
+    } else {
+      headroom.reset();
+    }
+  }
+  input.headroom = headroom;
+  return growth_prior(input);
+}
+
+std::string missing_for_need(const Plan& plan) {
+  if (!plan.memory.capacity) {
+    return "/proc/meminfo could not be read, and nothing is known without it";
+  }
+  return "the kernel's reserve is unknown: neither /proc/zoneinfo nor MemAvailable could be read";
+}
+
+void size_node(Plan& plan, const config::AgentConfig& config) {
+  const MemoryAccount& memory = plan.memory;
+  if (!memory.capacity || !memory.reserve) {
+    plan.sizing.reason = "cannot size: " + missing_for_need(plan);
+    return;
+  }
+  NeedInput input;
+  input.capacity = *memory.capacity;
+  input.reserve = *memory.reserve;
+  input.cache_floor = memory.cache_floor.value_or(Bytes{});
+  input.kernel_peak = *memory.kernel;
+  input.outside_peak = memory.outside_kubepods;
+  input.reserved = memory.reserved;
+  input.growth = grow(plan, *memory.capacity, config);
+  const Need need = compute_need(input);
+  plan.sizing = size(need, bounds(plan.observation, memory, need), input.growth);
+}
+
+/// "imagefs.available<5%,nodefs.available<5%" of what a flag sets, without memory.available.
+std::string restate(const std::optional<config::SettingMap>& map, char separator) {
+  std::string text;
+  for (const auto& [signal, setting] : map.value_or(config::SettingMap{})) {
+    if (signal == config::kMemoryAvailable || !setting.source.starts_with("--")) {
+      continue;
+    }
+    text += (text.empty() ? "" : ",") + signal + separator + setting.value;
+  }
+  return text;
+}
+
+std::string render_file(const Kubelet& kubelet, const Sizing& sizing) {
+  if (kubelet.target == Target::kNone || sizing.instrument == Instrument::kNone) {
+    return {};
+  }
+  const config::MemoryEviction eviction{sizing.hard, sizing.soft, sizing.reclaim};
+  if (is_drop_in(kubelet.target)) {
+    return config::render_drop_in(eviction);
+  }
+  const config::KubeletSettings& settings = kubelet.loaded.settings;
+  return config::render_kubelet_args(
+      eviction,
+      {restate(settings.eviction_hard, '<'), restate(settings.eviction_minimum_reclaim, '=')});
+}
+
+std::optional<Bytes> hard_in_force(const Observation& seen, Bytes capacity) {
+  config::KubeletVersion version{1, config::kNewestMinor, std::nullopt, {}};
+  version = seen.kubelet->version.value_or(version);
+  const config::ParsedThresholds parsed =
+      config::parse_thresholds(seen.kubelet->loaded.settings, version);
+  if (!parsed.errors.empty()) {
+    return std::nullopt;
+  }
+  for (const config::Threshold& threshold : parsed.thresholds) {
+    if (threshold.signal == config::kMemoryAvailable && !threshold.soft) {
+      return config::threshold_bytes(threshold.value, capacity);
+    }
+  }
+  return Bytes{};
+}
+
+void tell_allocatable(Plan& plan) {
+  const Observation& seen = plan.observation;
+  if (!seen.kubelet || !plan.memory.capacity) {
+    plan.allocatable_absent = seen.kubelet ? "MemTotal is unknown" : "no kubelet found";
+    return;
+  }
+  const std::optional<Bytes> in_force = hard_in_force(seen, *plan.memory.capacity);
+  if (!in_force) {
+    plan.allocatable_absent = "the kubelet's present eviction settings are not valid";
+    return;
+  }
+  const Bytes before = *plan.memory.capacity - reserved_memory(seen).value_or(Bytes{});
+  const auto allocatable = [&before, &plan](Bytes hard) {
+    return std::max(std::max(before - hard, Bytes{}) - plan.memory.hugepages, Bytes{});
+  };
+  plan.allocatable_now = allocatable(*in_force);
+  const bool unchanged = plan.sizing.instrument == Instrument::kNone;
+  plan.allocatable_after = allocatable(unchanged ? *in_force : plan.sizing.hard.value_or(Bytes{}));
+}
+
+/// What the condition MemoryPressure does on this node while a threshold is met.
+std::string memory_pressure_effect(const Observation& seen) {
+  const bool longhorn = std::any_of(seen.pods.begin(), seen.pods.end(), [](const Pod& pod) {
+    return pod.name_space == "longhorn-system";
+  });
+  std::string effect =
+      "BestEffort pods are refused for at least 5 min, and one pod is evicted every 10 s or less";
+  if (longhorn) {
+    effect += "; Longhorn takes its node out of Ready for as long";
+  }
+  return effect;
+}
+
+}  // namespace
+
+Plan make_plan(Observation observation, const config::AgentConfig& config) {
+  Plan plan;
+  plan.observation = std::move(observation);
+  const Observation& seen = plan.observation;
+  plan.memory = account(seen);
+  plan.workloads = sum_workloads(seen.pods);
+  size_node(plan, config);
+  plan.guards = guards(seen, plan.memory, plan.sizing, config);
+  plan.shadowed_by = shadowed_by(seen);
+  if (seen.kubelet) {
+    plan.file_content = render_file(*seen.kubelet, plan.sizing);
+    if (!plan.file_content.empty()) {
+      plan.diff = diff_lines(seen.kubelet->file_content.value_or(""), plan.file_content);
+    }
+  }
+  if (!seen.pods_known) {
+    plan.next_victims_absent = "pods are unknown: no kubepods cgroup could be read";
+  } else if (auto victims = rank_victims(seen.pods)) {
+    plan.next_victims = std::move(*victims);
+  } else {
+    plan.next_victims_absent = victims.error().what;
+  }
+  tell_allocatable(plan);
+  plan.memory_pressure_effect = memory_pressure_effect(seen);
+  return plan;
+}
+
+PlanOutcome outcome(const Plan& plan) {
+  const bool reachable = plan.observation.kubelet &&
+                         plan.observation.kubelet->target != Target::kNone && plan.sizing.need;
+  if (!reachable) {
+    return PlanOutcome::kNothingToApply;
+  }
+  const bool refused = std::any_of(
+      plan.guards.begin(), plan.guards.end(), [](const Guard& guard) { return guard.ok == false; });
+  if (refused) {
+    return PlanOutcome::kRefused;
+  }
+  return plan.file_content.empty() ? PlanOutcome::kNothingToApply : PlanOutcome::kApplicable;
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/observation.h"
+#include "agent/policy/guards.h"
+#include "agent/policy/memory_account.h"
+#include "agent/policy/sizing.h"
+#include "agent/workload.h"
+
+namespace eviction::agent {
+
+/// Everything that is decided from one observation; each output of the program is rendered from it.
+struct Plan {
+  Observation observation;
+  MemoryAccount memory;
+  std::map<WorkloadClass, WorkloadSum> workloads;  ///< all four classes
+  Sizing sizing;
+  std::vector<Guard> guards;
+  std::optional<std::string> shadowed_by;
+  std::string file_content;  ///< what would be written; empty for none
+  std::string diff;          ///< against what is there; empty: no change
+  std::optional<std::vector<Pod>> next_victims;
+  std::string next_victims_absent;  ///< why not
+  std::optional<Bytes> allocatable_now;
+  std::optional<Bytes> allocatable_after;
+  std::string allocatable_absent;
+  std::string memory_pressure_effect;  ///< what MemoryPressure would do on this node
+};
+
+[[nodiscard]] Plan make_plan(Observation observation, const config::AgentConfig& config);
+
+/// Whether a value could be applied: an instrument, a target, and no guard false.
+enum class PlanOutcome { kApplicable, kNothingToApply, kRefused };
+[[nodiscard]] PlanOutcome outcome(const Plan& plan);
+
+}  // namespace eviction::agent

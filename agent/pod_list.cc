@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/pod_list.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <initializer_list>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "config/quantity.h"
+
+namespace eviction::agent {
+namespace {
+
+using nlohmann::json;
+
+const json kAbsent;
+
+constexpr const char* kRemedy =
+    "requests are learned from the kubelet's checkpoint or estimated until it is right";
+
+tl::unexpected<Error> malformed(std::string what) {
+  return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
+                              .path = {},
+                              .line = 0,
+                              .what = std::move(what),
+                              .remedy = kRemedy}};
+}
+
+/// What the names lead to; null when one of them is absent. Throws when a part is no object.
+const json& follow(const json& from, std::initializer_list<const char*> names) {
+  const json* node = &from;
+  for (const char* name : names) {
+    if (node->is_null() || (node->is_object() && !node->contains(name))) {
+      return kAbsent;
+    }
+    node = &node->at(name);
+  }
+  return *node;
+}
+
+std::string text_or_empty(const json& value) {
+  return value.is_null() ? std::string{} : value.get<std::string>();
+}
+
+/// The memory of a ResourceList. Absent when it has none.
+Result<std::optional<Bytes>> memory(const json& resources) {
+  const json& written = follow(resources, {"memory"});
+  if (written.is_null()) {
+    return std::nullopt;
+  }
+  const Result<config::Quantity> quantity = config::parse_quantity(written.get<std::string>());
+  if (!quantity) {
+    return tl::unexpected{quantity.error()};
+  }
+  if (quantity->sign < 0 || quantity->bytes < Bytes{}) {
+    return malformed("memory is negative: " + written.get<std::string>());
+  }
+  return quantity->bytes;
+}
+
+/// The request of a container, or of a pod as a whole, out of its spec and its status.
+Result<Bytes> in_force(const json& spec, const json& status, bool resizing) {
+  const auto wanted = memory(follow(spec, {"resources", "requests"}));
+  const auto allocated = memory(follow(status, {"allocatedResources"}));
+  const auto actual = memory(follow(status, {"resources", "requests"}));
+  for (const auto* read : {&wanted, &allocated, &actual}) {
+    if (!*read) {
+      return tl::unexpected{read->error()};
+    }
+  }
+  const std::optional<Bytes> granted = std::max(*allocated, *actual);
+  return (granted && !resizing ? granted : std::max(granted, *wanted)).value_or(Bytes{});
+}
+
+/// Kubelets up to 1.32 say so in status.resize, later ones in conditions. A wish that the node can
+/// never grant is no resize under way.
+bool is_resizing(const json& status) {
+  const std::string resize = text_or_empty(follow(status, {"resize"}));
+  if (!resize.empty() && resize != "Infeasible") {
+    return true;
+  }
+  const json& conditions = follow(status, {"conditions"});
+  return std::any_of(conditions.begin(), conditions.end(), [](const json& condition) {
+    const std::string type = text_or_empty(follow(condition, {"type"}));
+    return (type == "PodResizePending" || type == "PodResizeInProgress") &&
+           text_or_empty(follow(condition, {"status"})) == "True" &&
+           text_or_empty(follow(condition, {"reason"})) != "Infeasible";
+  });
+}
+
+/// The status of a container by its name; null when there is none yet.
+const json& status_of(const json& statuses, const json& container) {
+  const auto found = std::find_if(statuses.begin(), statuses.end(), [&](const json& status) {
+    return status.at("name") == container.at("name");
+  });
+  return found == statuses.end() ? kAbsent : *found;
+}
+
+/// Containers run side by side; before them init containers run one after another, each beside the
+/// sidecars (restartable init containers) that stand before it in the list.
+Result<Bytes> sum_of_containers(const json& spec, const json& status, bool resizing) {
+  Bytes running;
+  Bytes sidecars;
+  Bytes starting;
+  for (const json& container : spec.at("containers")) {
+    Result<Bytes> request =
+        in_force(container, status_of(follow(status, {"containerStatuses"}), container), resizing);
+    if (!request) {
+      return request;
+    }
+    running += *request;
+  }
+  for (const json& container : follow(spec, {"initContainers"})) {
+    const bool is_sidecar = text_or_empty(follow(container, {"restartPolicy"})) == "Always";
+    Result<Bytes> request = in_force(
+        container,
+        is_sidecar ? status_of(follow(status, {"initContainerStatuses"}), container) : kAbsent,
+        resizing);
+    if (!request) {
+      return request;
+    }
+    starting = std::max(starting, sidecars + *request);
+    sidecars += is_sidecar ? *request : Bytes{};
+  }
+  return std::max(running + sidecars, starting);
+}
+
+Result<Bytes> pod_request(const json& spec, const json& status) {
+  const bool resizing = is_resizing(status);
+  // A status carries the sum of the containers in the same place when there is no such spec.
+  const bool as_a_whole = !follow(spec, {"resources", "requests", "memory"}).is_null();
+  Result<Bytes> request =
+      as_a_whole ? in_force(spec, status, resizing) : sum_of_containers(spec, status, resizing);
+  const Result<std::optional<Bytes>> overhead = memory(follow(spec, {"overhead"}));
+  if (!request || !overhead) {
+    return tl::unexpected{request ? overhead.error() : request.error()};
+  }
+  return *request + overhead->value_or(Bytes{});
+}
+
+/// Absent when nobody set one.
+Result<std::optional<int>> priority_of(const json& spec) {
+  const json& written = follow(spec, {"priority"});
+  if (written.is_null()) {
+    return std::nullopt;
+  }
+  const std::string text = written.is_number_integer() ? written.dump() : std::string{};
+  int priority = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), priority);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
+    return malformed("spec.priority is no whole number of 32 bits");
+  }
+  return priority;
+}
+
+/// Throws json::exception when a member is missing or of another type.
+Result<ApiPod> read_pod(const json& item) {
+  const json& metadata = item.at("metadata");
+  const json& annotations = follow(metadata, {"annotations"});
+  const std::string source = text_or_empty(follow(annotations, {"kubernetes.io/config.source"}));
+  const std::string hash = text_or_empty(follow(annotations, {"kubernetes.io/config.hash"}));
+  ApiPod pod;
+  pod.uid = metadata.at("uid").get<std::string>();
+  pod.name_space = metadata.at("namespace").get<std::string>();
+  pod.name = metadata.at("name").get<std::string>();
+  pod.is_static = (!source.empty() && source != "api") ||
+                  !follow(annotations, {"kubernetes.io/config.mirror"}).is_null();
+  if (pod.is_static && !hash.empty()) {
+    pod.uid = hash;
+  }
+  if (pod.uid.empty()) {
+    return malformed("metadata.uid is empty");
+  }
+  const json& spec = item.at("spec");
+  const json& status = item.at("status");
+  pod.phase = text_or_empty(follow(status, {"phase"}));
+  const Result<std::optional<int>> priority = priority_of(spec);
+  const Result<Bytes> request = pod_request(spec, status);
+  if (!priority || !request) {
+    return tl::unexpected{priority ? request.error() : priority.error()};
+  }
+  pod.priority = *priority;
+  pod.request = *request;
+  return pod;
+}
+
+Result<ApiPod> read_item(const json& item, std::size_t index) {
+  Result<ApiPod> pod;
+  try {
+    pod = read_pod(item);
+  } catch (const json::exception& exception) {
+    pod = malformed(exception.what());
+  }
+  if (!pod) {
+    pod.error().what = "items[" + std::to_string(index) + "] is no pod: " + pod.error().what;
+    pod.error().remedy = kRemedy;
+  }
+  return pod;
+}
+
+bool has_ended(const ApiPod& pod) {
+  return pod.phase == "Succeeded" || pod.phase == "Failed";
+}
+
+Result<std::vector<ApiPod>> read_list(const json& document) {
+  if (document.at("kind") != "PodList") {
+    return malformed("no PodList: it is of another kind");
+  }
+  if (!text_or_empty(follow(document, {"metadata", "continue"})).empty()) {
+    return malformed("the PodList is only a part of one");
+  }
+  const json& items = document.at("items");  // Go writes an empty list as null as well
+  if (!items.is_array() && !items.is_null()) {
+    return malformed("no PodList: its items are no list");
+  }
+  std::vector<ApiPod> pods;
+  for (std::size_t index = 0; index < items.size(); ++index) {
+    Result<ApiPod> pod = read_item(items[index], index);
+    if (!pod) {
+      return tl::unexpected{std::move(pod.error())};
+    }
+    if (!has_ended(*pod)) {
+      pods.push_back(std::move(*pod));
+    }
+  }
+  return pods;
+}
+
+}  // namespace
+
+bool is_never_evicted(const ApiPod& pod) {
+  // Source: kubernetes v1.36 pkg/apis/scheduling/types.go SystemCriticalPriority.
+  constexpr int kSystemCritical = 2'000'000'000;
+  return pod.is_static || pod.priority.value_or(0) >= kSystemCritical;
+}
+
+Result<std::vector<ApiPod>> parse_pod_list(std::string_view text) {
+  const json document = json::parse(text, nullptr, false);
+  if (document.is_discarded()) {
+    return malformed("not JSON");
+  }
+  try {
+    return read_list(document);
+  } catch (const json::exception& exception) {
+    return malformed(std::string{"no PodList: "} + exception.what());
+  }
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cgroup/bytes.h"
+#include "cgroup/result.h"
+
+namespace eviction::agent {
+
+/// One pod as the API server or the kubelet describes it.
+struct ApiPod {
+  std::string uid;  ///< as its cgroup carries it: of a static pod the kubelet's own
+  std::string name_space;
+  std::string name;
+  std::optional<int> priority;  ///< absent: nobody set one
+  bool is_static = false;       ///< from a file of the node, or the mirror of such a pod
+  std::string phase;            ///< "Pending", "Running" or "Unknown"
+  Bytes request;                ///< memory in force, with overhead; zero when it asks for none
+};
+
+/// Whether the kubelet's eviction passes over the pod.
+/// Source: kubelet v1.36 pkg/kubelet/types/pod_update.go IsCriticalPod().
+[[nodiscard]] bool is_never_evicted(const ApiPod& pod);
+
+/// Reads a v1 PodList in JSON, as GET /api/v1/pods of the API server and /pods of the kubelet give
+/// it; pods that have ended (Succeeded, Failed) are left out. What was allocated to a container or
+/// is in force counts before what its spec asks for, the larger of all while a resize is under way;
+/// one that the node refused (Infeasible) is not. Containers are added up as the scheduler does.
+/// Errors: kMalformed, with the pod that is wrong; then no pod is given.
+/// Source: kubernetes v1.36 component-helpers/resource/helpers.go PodRequests().
+[[nodiscard]] Result<std::vector<ApiPod>> parse_pod_list(std::string_view text);
+
+}  // namespace eviction::agent

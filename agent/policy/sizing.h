@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/policy/growth.h"
+#include "cgroup/bytes.h"
+
+namespace eviction::agent {
+
+/// Which of the kubelet's thresholds carry the need.
+enum class Instrument { kHard, kHardSoft, kSoft, kNone };
+
+/// "hard", "hard+soft", "soft", "none".
+[[nodiscard]] std::string_view to_text(Instrument instrument);
+
+/// One addend of the threshold.
+struct Term {
+  std::string name;
+  Bytes bytes;
+  std::string reason;
+  std::string source;
+};
+
+/// What the need is computed from. All amounts are non-negative unless said otherwise.
+struct NeedInput {
+  Bytes capacity;                     ///< C
+  Bytes reserve;                      ///< R
+  Bytes cache_floor;                  ///< w
+  Bytes kernel_peak;                  ///< K at its highest; may be negative (kTotalFree)
+  Bytes active_file_low;              ///< a at its lowest
+  std::optional<Bytes> outside_peak;  ///< S at its highest; absent: unknown
+  std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit, no allocatable signal
+  Growth growth;
+};
+
+/// What a threshold must hold to fire before the kernel kills, for each of the two instruments.
+struct Need {
+  Bytes hard;            ///< full need, rounded up to step
+  Bytes hard_effective;  ///< the same with the least growth: below it a hard value is useless
+  Bytes soft;            ///< full need of a soft threshold, one poll later; rounded up
+  Bytes soft_effective;
+  bool hard_by_allocatable = false;  ///< the allocatable copy of the signal is the one that fires
+  Bytes step;                        ///< rounding step at this capacity
+  std::vector<Term> terms;           ///< that add up to hard
+  std::vector<Term> soft_terms;      ///< that add up to soft
+};
+
+[[nodiscard]] Need compute_need(const NeedInput& input);
+
+/// Rounding step: 16 MiB up to 16 GiB of RAM, then the power of two next below a 1024th of it.
+[[nodiscard]] Bytes rounding_step(Bytes capacity);
+
+/// The largest values that pass the guards. Absent: no bound known.
+struct Bounds {
+  std::optional<Bytes> hard;           ///< the least of requests-fit, kubepods-room, reserved-fit
+  std::string hard_holder;             ///< what would have to give way: "memory requests", ...
+  std::optional<Bytes> headroom;       ///< available memory now less slack: binds hard and soft
+  std::optional<std::string> no_hard;  ///< why there can be no hard threshold at all
+  std::optional<std::string> no_soft;  ///< why there can be no soft threshold at all
+};
+
+/// What is to be set.
+struct Sizing {
+  Instrument instrument = Instrument::kNone;
+  std::optional<Bytes> need;  ///< full need of hard (of soft, where that is the instrument)
+  std::optional<Bytes> hard;
+  std::optional<Bytes> soft;
+  std::optional<Bytes> reclaim;
+  std::optional<Bytes> shortfall;  ///< what would have to move for the full hard value to pass
+  std::string reason;              ///< why this instrument, in words
+  std::vector<Term> terms;         ///< that add up to need
+};
+
+/// Chooses the instrument: the full hard value if it passes, else the largest effective hard value
+/// with the full need as soft above it, else soft alone, else none. A value below its effective
+/// need is never chosen.
+[[nodiscard]] Sizing size(const Need& need, const Bounds& bounds, const Growth& growth);
+
+}  // namespace eviction::agent

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cgroup/bytes.h"
+#include "cgroup/kubepods.h"
+
+namespace eviction::agent {
+
+/// What a pod is, for memory: a VM keeps every page it touched, a container comes and goes.
+enum class WorkloadClass {
+  kVm,           ///< a KubeVirt virt-launcher pod
+  kVmAuxiliary,  ///< serves a VM (hotplug disk)
+  kSystem,       ///< static or system-critical: the kubelet never evicts it
+  kContainer,
+};
+
+inline constexpr std::array kWorkloadClasses{WorkloadClass::kVm,
+                                             WorkloadClass::kVmAuxiliary,
+                                             WorkloadClass::kSystem,
+                                             WorkloadClass::kContainer};
+
+/// "vm", "vm-auxiliary", "system", "container".
+[[nodiscard]] std::string_view to_text(WorkloadClass workload);
+
+/// Where a memory request was learned, best first.
+enum class RequestSource { kApi, kKubelet, kCheckpoint, kEstimate };
+
+/// "api", "kubelet", "checkpoint", "estimate".
+[[nodiscard]] std::string_view to_text(RequestSource source);
+
+/// A pod's memory request. Exact (low == high) unless it is an estimate.
+struct MemoryRequest {
+  Bytes low;
+  Bytes high;
+  RequestSource source = RequestSource::kEstimate;
+};
+
+/// One live pod: it has a cgroup. Identity is the UID; names are for display.
+struct Pod {
+  std::string uid;
+  std::string name_space;  ///< empty when no source tells
+  std::string name;        ///< empty when no source tells
+  WorkloadClass workload = WorkloadClass::kContainer;
+  cgroup::QosClass qos = cgroup::QosClass::kBurstable;
+  std::optional<Bytes> usage;            ///< memory.current
+  std::optional<Bytes> working_set;      ///< usage without inactive file pages
+  std::optional<MemoryRequest> request;  ///< absent: no source tells, not even an estimate
+  std::optional<Bytes> limit;            ///< memory.max in force; absent: none
+  std::optional<int> priority;           ///< absent: only the API or the kubelet know it
+  std::string vm_uid;                    ///< of the VirtualMachineInstance; empty for other classes
+};
+
+/// Pods of one class added up. Absent sums: a pod of the class has no such value.
+struct WorkloadSum {
+  std::size_t pods = 0;
+  std::size_t vms = 0;  ///< distinct VMs: one that migrates may have two pods here for a moment
+  Bytes working_set;
+  std::optional<Bytes> request = Bytes{};   ///< upper ends
+  std::optional<Bytes> headroom = Bytes{};  ///< limit - usage; absent: a pod has no limit
+};
+
+/// Adds a pod to its class. vms is left to the caller.
+void add(WorkloadSum& sum, const Pod& pod);
+
+}  // namespace eviction::agent

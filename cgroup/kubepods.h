@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cgroup/bytes.h"
+#include "cgroup/directory.h"
+#include "cgroup/hierarchy.h"
+#include "cgroup/memory.h"
+#include "cgroup/result.h"
+
+namespace eviction::cgroup {
+
+/// Kubernetes QoS class, as the pod's place in the tree shows it: Guaranteed pods sit directly
+/// under kubepods. Source: kubelet v1.36 pkg/kubelet/cm/pod_container_manager_linux.go.
+enum class QosClass { kGuaranteed, kBurstable, kBestEffort };
+
+[[nodiscard]] std::string_view to_text(QosClass qos);  ///< "Guaranteed", "Burstable", "BestEffort"
+
+/// Which cgroup driver named the tree: kubepods.slice (systemd) or kubepods (cgroupfs).
+enum class CgroupDriver { kSystemd, kCgroupfs };
+
+[[nodiscard]] std::string_view to_text(CgroupDriver driver);  ///< "systemd", "cgroupfs"
+
+/// Memory of one cgroup at one look. Absent: the kernel has no such file, or it could not be read.
+struct CgroupMemory {
+  std::optional<Bytes> current;
+  std::optional<MemoryLimit> max;
+  std::optional<MemoryStat> stat;
+  std::optional<MemoryEvents> events;
+
+  /// The kubelet's working set: max(0, current - inactive_file); current where there is no
+  /// inactive_file. Absent without current.
+  /// Source: kubelet v1.36, cadvisor container/libcontainer/handler.go setMemoryStats().
+  [[nodiscard]] std::optional<Bytes> working_set() const;
+};
+
+/// One container (or the pod's sandbox) below a pod's cgroup.
+struct ContainerCgroup {
+  std::string name;       ///< of the cgroup, below the pod's
+  std::string id;         ///< the runtime's, prefix and suffix stripped
+  std::vector<int> pids;  ///< of it and the cgroups below; 0s are dropped (no hostPID)
+};
+
+/// One pod cgroup.
+struct PodCgroup {
+  std::string uid;  ///< as Kubernetes writes it: with dashes, or 32 hex digits for a static pod
+  QosClass qos = QosClass::kBurstable;
+  std::string path;  ///< relative to the hierarchy's root
+  CgroupMemory memory;
+  std::vector<ContainerCgroup> containers;  ///< in name order
+};
+
+/// The kubepods tree at one look.
+struct Kubepods {
+  CgroupDriver driver = CgroupDriver::kSystemd;
+  std::string path;                    ///< relative to the hierarchy's root ("kubepods.slice")
+  std::optional<CgroupMemory> memory;  ///< absent when kubepods itself could not be read
+  std::vector<PodCgroup> pods;         ///< by QoS class, then in name order
+  std::vector<Error> problems;         ///< files that could not be read, once each
+  std::size_t vanished = 0;            ///< pods that went away during the walk
+};
+
+/// Looks for the kubepods cgroup: directly below the root, or nested (k3s in a container, a kubelet
+/// with --cgroup-root), at most four levels down. Of several on the uppermost level, the one that
+/// holds most memory: a change of the cgroup driver leaves an empty tree behind. Errors: kAbsent
+/// with the remedy.
+[[nodiscard]] Result<std::string> find_kubepods(const Hierarchy& hierarchy);
+
+/// Reads the tree below path (from find_kubepods). A pod that vanishes is counted, not an error; an
+/// unreadable file of one pod is a problem and leaves that value out. Errors: when kubepods itself
+/// cannot be listed.
+[[nodiscard]] Result<Kubepods> read_kubepods(const Hierarchy& hierarchy,
+                                             const std::string& path,
+                                             Buffer& buffer);
+
+/// The pod UID in a pod cgroup's name, of either driver and any nesting prefix:
+/// "kubepods-burstable-podUID_WITH_UNDERSCORES.slice", "podUID". Absent when the name is no pod's.
+[[nodiscard]] std::optional<std::string> pod_uid(std::string_view cgroup_name);
+
+/// The pod UID in a cgroup path as /proc/PID/cgroup shows it; the outermost, where a node runs
+/// inside a pod. Absent when no component is a pod's.
+[[nodiscard]] std::optional<std::string> pod_uid_of_path(std::string_view cgroup_path);
+
+/// "cri-containerd-ID.scope", "crio-ID.scope", "ID" -> ID.
+[[nodiscard]] std::string container_id(std::string_view cgroup_name);
+
+}  // namespace eviction::cgroup

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cgroup/directory.h"
+#include "cgroup/result.h"
+#include "config/kubelet_version.h"
+
+namespace eviction::config {
+
+/// Which file the value is put in; "auto" looks at the running kubelet and its supervisor.
+enum class TargetChoice {
+  kAuto,
+  kRke2Dropin,
+  kK3sDropin,
+  kKubeletDropin,
+  kRke2Args,
+  kK3sArgs,
+  kNone
+};
+
+/// The agent's own configuration, each field with the default it has without any file.
+struct AgentConfig {
+  /// [sizing] risk: accepted chance, in parts per 10000, that memory falls further within one
+  /// reaction time than the threshold allows for.
+  int risk_permyriad = 10;
+  /// [sizing] growth-ceiling: largest share of RAM, in parts per 10000, that growth may take.
+  int growth_ceiling_permyriad = 1000;
+  /// [kubelet] version: overrides what is found on the node.
+  std::optional<KubeletVersion> kubelet_version;
+  /// [kubelet] target: which file is written, and how.
+  TargetChoice target = TargetChoice::kAuto;
+  /// [kubelet] override: replace a memory signal that somebody else has set.
+  bool override_foreign = false;
+  /// [kubelet] allow-version: act on a kubelet version that the table of known ones does not have.
+  bool allow_unknown_version = false;
+};
+
+/// A share of at most two decimals ("0.25%"); the limits, in parts per 10000, are allowed values.
+struct PercentField {
+  int AgentConfig::*field;
+  int least;
+  int most;
+};
+
+/// Where a key's value goes, and with it how it is written.
+using KeyField = std::variant<PercentField,
+                              bool AgentConfig::*,
+                              TargetChoice AgentConfig::*,
+                              std::optional<KubeletVersion> AgentConfig::*>;
+
+/// One key of eviction-agent.ini. The loader, --help, the man page and the sample file are all made
+/// from this table.
+struct KeyInfo {
+  std::string_view section;
+  std::string_view key;
+  KeyField field;
+  std::string_view default_value;  ///< as it would be written; may be empty
+  std::string_view doc;            ///< one or more sentences
+};
+
+/// In the order of the sections, no section in two places.
+[[nodiscard]] std::span<const KeyInfo> agent_config_keys();
+
+/// The values a key takes, for messages and manuals: "yes, no", "0.01% to 10%".
+[[nodiscard]] std::string allowed_values(const KeyInfo& key);
+
+/// Where the configuration is looked for, below the host's root.
+inline constexpr std::string_view kConfigPath = "/etc/eviction-agent/eviction-agent.ini";
+
+/// A configuration, or every error of every file: file, line, key, and the allowed values.
+struct LoadedConfig {
+  AgentConfig config;
+  std::vector<Error> errors;       ///< by file, and by line in it; config is not for use with any
+  std::vector<std::string> files;  ///< those that were read, in order
+};
+
+/// Reads path and then conf.d/*.ini beside it in bytewise order; a later file overrides an earlier
+/// one, a key twice in one file is an error. A missing main file is no error unless required;
+/// hidden files and other names in conf.d are passed over.
+[[nodiscard]] LoadedConfig load_agent_config(const cgroup::Directory& root,
+                                             const std::string& path,
+                                             bool required);
+
+}  // namespace eviction::config

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cgroup/bytes.h"
+#include "cgroup/result.h"
+#include "config/kubelet_version.h"
+
+namespace eviction::config {
+
+enum class Command { kPlan, kCheck, kValidate, kHelp, kVersion };
+
+enum class OutputFormat { kTable, kJson, kYaml };
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+/// What was asked on the command line.
+struct CommandLine {
+  Command command = Command::kHelp;
+  OutputFormat output = OutputFormat::kTable;
+  LogLevel log_level = LogLevel::kWarning;
+  std::optional<std::string>
+      config;  ///< --config of all commands but validate; absent: the default below ROOTFS
+  std::string rootfs = "/";
+  std::optional<std::string> procfs;  ///< absent: ROOTFS/proc
+  std::optional<std::string> sysfs;   ///< absent: ROOTFS/sys
+
+  // validate only
+  std::optional<KubeletVersion> kubelet_version;  ///< never absent for validate
+  std::optional<Bytes> capacity;                  ///< above 0
+  /// The kubelet's own flags, in the order given ("--eviction-hard=...", "--config=FILE", ...).
+  std::vector<std::string> kubelet_arguments;
+
+  std::string help;  ///< for kHelp: the text to print
+};
+
+/// arguments: argv without argv[0]. Errors (usage; exit 2): kMalformed with the option, and in
+/// remedy the nearest right name or how to ask for help.
+[[nodiscard]] Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace eviction::config

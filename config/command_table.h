@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "config/command_line.h"
+
+namespace eviction::config {
+
+/// One command. The parser and --help are made from this table.
+struct CommandInfo {
+  Command command;
+  std::string_view name;
+  std::string_view synopsis;  ///< what follows the name
+  std::string_view summary;   ///< one sentence
+  std::string_view details;   ///< further sentences; may be empty
+};
+
+inline constexpr std::array kCommands{
+    CommandInfo{
+        Command::kPlan,
+        "plan",
+        "[OPTIONS]",
+        "Shows what would be set on this node, why, and which guard would stop it.",
+        "Reads the kernel's and the kubelet's files once and changes nothing. Exits with 0 if "
+        "a value could be applied, with 3 if a guard refuses."},
+    CommandInfo{
+        Command::kCheck,
+        "check",
+        "[OPTIONS]",
+        "Says whether this node is fit, with the cause and the remedy of each finding.",
+        "Reads once and changes nothing. Exits with 0 if the node is fit, with 1 if a finding "
+        "is an error."},
+    CommandInfo{
+        Command::kValidate,
+        "validate",
+        "--kubelet-version V [OPTIONS] [KUBELET FLAGS]",
+        "Says whether a kubelet would start with these eviction settings, and what they mean.",
+        "Merges flags and files as a kubelet of that version does. Exits with 0 if it accepts "
+        "them, with 1 if it refuses. --config is the kubelet's file here; the agent's own is "
+        "not read."},
+    CommandInfo{Command::kVersion, "version", "", "Prints the version of eviction-agent.", ""},
+    CommandInfo{Command::kHelp, "help", "[COMMAND]", "Prints this text, or that of a command.", ""},
+};
+
+/// A set of commands, one bit each.
+using CommandSet = unsigned;
+
+constexpr CommandSet only(Command command) {
+  return 1U << static_cast<unsigned>(command);
+}
+
+inline constexpr CommandSet kNodeCommands = only(Command::kPlan) | only(Command::kCheck);
+inline constexpr CommandSet kWorkCommands = kNodeCommands | only(Command::kValidate);
+inline constexpr CommandSet kAllCommands = ~0U;
+
+/// One option. A name that means two things has two rows.
+struct OptionInfo {
+  CommandSet commands;
+  std::string_view name;
+  char letter;                ///< of the short form; '\0' for none
+  std::string_view argument;  ///< what to write for the value; empty when the option takes none
+  std::string_view doc;
+  bool kubelet_flag = false;  ///< may be repeated; its value is handed on as it is
+};
+
+inline constexpr std::array kOptions{
+    OptionInfo{kNodeCommands,
+               "config",
+               '\0',
+               "FILE",
+               "The agent's configuration; conf.d/*.ini beside it is read after it. Default: "
+               "/etc/eviction-agent/eviction-agent.ini below ROOTFS, if there is one."},
+    OptionInfo{only(Command::kValidate),
+               "kubelet-version",
+               '\0',
+               "V",
+               "Version of the kubelet, such as v1.32.3+rke2r1. Required."},
+    OptionInfo{only(Command::kValidate),
+               "capacity",
+               '\0',
+               "BYTES",
+               "Memory of the node, in bytes or as a quantity such as 16Gi. Turns percentages into "
+               "bytes and checks that the node has what is reserved."},
+    OptionInfo{kWorkCommands,
+               "output",
+               'o',
+               "table|json|yaml",
+               "How the result is written. Default: table."},
+    OptionInfo{kWorkCommands,
+               "log-level",
+               '\0',
+               "debug|info|warning|error",
+               "The least severity that is logged, to standard error or to the journal. Default: "
+               "warning."},
+    OptionInfo{kWorkCommands,
+               "path.rootfs",
+               '\0',
+               "ROOTFS",
+               "Where the root of the host's file system is mounted. Default: /."},
+    OptionInfo{kWorkCommands,
+               "path.procfs",
+               '\0',
+               "DIR",
+               "Where the host's proc is mounted. Default: ROOTFS/proc."},
+    OptionInfo{kWorkCommands,
+               "path.sysfs",
+               '\0',
+               "DIR",
+               "Where the host's sys is mounted. Default: ROOTFS/sys."},
+    OptionInfo{kAllCommands, "help", 'h', "", "Prints the help of the command."},
+    OptionInfo{only(Command::kValidate), "config", '\0', "FILE", "The kubelet's file.", true},
+    OptionInfo{only(Command::kValidate), "config-dir", '\0', "DIR", "Its drop-in directory.", true},
+    OptionInfo{
+        only(Command::kValidate), "eviction-hard", '\0', "LIST", "As memory.available<1Gi.", true},
+    OptionInfo{
+        only(Command::kValidate), "eviction-soft", '\0', "LIST", "As memory.available<2Gi.", true},
+    OptionInfo{only(Command::kValidate),
+               "eviction-soft-grace-period",
+               '\0',
+               "LIST",
+               "As memory.available=1m30s.",
+               true},
+    OptionInfo{only(Command::kValidate),
+               "eviction-minimum-reclaim",
+               '\0',
+               "LIST",
+               "As memory.available=512Mi.",
+               true},
+    OptionInfo{only(Command::kValidate),
+               "eviction-max-pod-grace-period",
+               '\0',
+               "SECONDS",
+               "Longest grace of a pod under a soft threshold.",
+               true},
+    OptionInfo{only(Command::kValidate), "kube-reserved", '\0', "LIST", "As memory=1Gi.", true},
+    OptionInfo{only(Command::kValidate), "system-reserved", '\0', "LIST", "As memory=1Gi.", true},
+    OptionInfo{only(Command::kValidate),
+               "enforce-node-allocatable",
+               '\0',
+               "LIST",
+               "As pods,system-reserved.",
+               true},
+    OptionInfo{
+        only(Command::kValidate), "memory-manager-policy", '\0', "POLICY", "None or Static.", true},
+    OptionInfo{
+        only(Command::kValidate), "reserved-memory", '\0', "LIST", "As 0:memory=1100Mi.", true},
+};
+
+constexpr bool takes(Command command, const OptionInfo& option) {
+  return (option.commands & only(command)) != 0;
+}
+
+}  // namespace eviction::config

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of eviction-agent for bash. Where it offers nothing, file names are completed.
+
+_eviction_agent() {
+    local current=${COMP_WORDS[COMP_CWORD]}
+    local previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]}
+    local words=
+
+    # bash makes three words of --option=value.
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = && $COMP_CWORD -gt 1 ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        words='plan check validate version help --help --version'
+    else
+        case $previous in
+            -o | --output) words='table json yaml' ;;
+            --log-level) words='debug info warning error' ;;
+            --*) ;; # takes a value: a file name, or nothing that is known here
+            *) words=$(_eviction_agent_words "$command") ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+# What may follow the command.
+_eviction_agent_words() {
+    local common='--output --log-level --path.rootfs --path.procfs --path.sysfs --help'
+    case $1 in
+        plan | check) echo "$common --config" ;;
+        validate)
+            echo "$common --kubelet-version --capacity --config --config-dir" \
+                --eviction-hard --eviction-soft --eviction-soft-grace-period \
+                --eviction-minimum-reclaim --eviction-max-pod-grace-period \
+                --kube-reserved --system-reserved --enforce-node-allocatable \
+                --memory-manager-policy --reserved-memory
+            ;;
+        help) echo 'plan check validate version help' ;;
+        version) echo --help ;;
+    esac
+}
+
+complete -o default -F _eviction_agent eviction-agent

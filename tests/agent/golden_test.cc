@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `plan` and `check` print for recorded and constructed nodes, against tests/golden. After a
+// wanted change: UPDATE_GOLDEN=1 ctest -R Golden, then read the difference by eye.
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/plan.h"
+#include "agent/render.h"
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream stream{path, std::ios::binary};
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+/// Paths of the test machine out of the text.
+std::string without(std::string text, const std::string& root) {
+  for (std::size_t at = text.find(root); at != std::string::npos; at = text.find(root, at)) {
+    text.erase(at, root.size());
+  }
+  return text;
+}
+
+void expect_golden(const std::string& name, const std::string& actual) {
+  const std::filesystem::path path = std::filesystem::path{GOLDEN} / name;
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream{path, std::ios::binary} << actual;
+    return;
+  }
+  EXPECT_EQ(read_file(path), actual) << path;
+}
+
+void expect_node(const std::string& name, const std::string& root) {
+  cgroup::Buffer buffer;
+  const Plan plan =
+      make_plan(observe(open_host(root + "/proc", root + "/sys", root), {}, buffer), {});
+  expect_golden(name + ".plan.txt", without(to_table(plan, false), root));
+  expect_golden(name + ".check.txt", without(to_table(check(plan), false), root));
+  expect_golden(name + ".plan.json", without(to_json(plan).dump(2), root) + "\n");
+}
+
+/// A node's name in the letters that gtest takes.
+std::string test_name(std::string_view node) {
+  std::string name{node};
+  for (char& c : name) {
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  }
+  return name;
+}
+
+class GoldenRecorded : public testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenRecorded, PlanAndCheck) {
+  expect_node(GetParam(), std::string{FIXTURES} + "/" + GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(,
+                         GoldenRecorded,
+                         testing::Values("kubelet-1.36-dropin-pods",
+                                         "kubelet-1.36-dropin-hugepages",
+                                         "kubelet-1.20-flags"),
+                         [](const auto& test) { return test_name(test.param); });
+
+class GoldenConstructed : public testing::TestWithParam<tests::NamedNode> {};
+
+TEST_P(GoldenConstructed, PlanAndCheck) {
+  const tests::TemporaryTree tree;
+  tests::write(GetParam().make(), tree.path());
+  expect_node(std::string{GetParam().name}, tree.path());
+}
+
+INSTANTIATE_TEST_SUITE_P(,
+                         GoldenConstructed,
+                         testing::ValuesIn(tests::named_nodes()),
+                         [](const auto& test) { return test_name(test.param.name); });
+
+}  // namespace
+}  // namespace eviction::agent

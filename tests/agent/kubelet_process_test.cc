@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kubelet_process.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using config::TargetChoice;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr const char* kRke2DropIns = "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d";
+constexpr const char* kPod =
+    "/kubepods.slice/kubepods-burstable.slice/"
+    "kubepods-burstable-podf158345b_e16c_4a46_bdeb_38435e86e110.slice/cri-containerd-7.scope";
+
+struct Fake {
+  int pid = 0;
+  std::string comm = {};
+  std::vector<std::string> argv = {};
+  int parent = 1;
+  int start = 100;
+  std::string cgroup = "/system.slice/x.service";
+  std::string exe = {};
+};
+
+class FindKubelet : public testing::Test {
+ protected:
+  void add(const Fake& process) {
+    const std::string folder = "proc/" + std::to_string(process.pid) + '/';
+    std::string stat =
+        std::to_string(process.pid) + " (" + process.comm + ") S " + std::to_string(process.parent);
+    for (int field = 5; field < 22; ++field) {
+      stat += " 0";
+    }
+    std::string cmdline;
+    for (const std::string& word : process.argv) {
+      cmdline += word + '\0';
+    }
+    tree_.file(folder + "stat", stat + ' ' + std::to_string(process.start) + " 0 0\n")
+        .file(folder + "cmdline", cmdline)
+        .file(folder + "cgroup", "0::" + process.cgroup + "\n");
+    if (!process.exe.empty()) {
+      std::filesystem::create_symlink(process.exe, tree_.path(folder + "exe"));
+    }
+  }
+
+  Result<Kubelet> find() {
+    cgroup::Buffer buffer;
+    return find_kubelet(*cgroup::Directory::open(tree_.path("proc")),
+                        *cgroup::Directory::open(tree_.path()),
+                        config_,
+                        buffer);
+  }
+
+  /// The kubelet of RKE2 1.32 or later, below its supervisor.
+  void add_rke2() {
+    add({.pid = 900, .comm = "rke2", .argv = {"/usr/local/bin/rke2 server"}});
+    add({.pid = 1000,
+         .comm = "kubelet",
+         .argv = {"kubelet", std::string{"--config-dir="} + kRke2DropIns, "--v=2"},
+         .parent = 900,
+         .start = 4711,
+         .exe = "/var/lib/rancher/rke2/data/v1.32.3-rke2r1-0123abcd/bin/kubelet"});
+    tree_.directory(std::string{kRke2DropIns}.substr(1));
+  }
+
+  tests::TemporaryTree tree_ = {};
+  config::AgentConfig config_ = {};
+};
+
+TEST_F(FindKubelet, OfRke2From132) {
+  add_rke2();
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->pid, 1000);
+  EXPECT_EQ(kubelet->start, 4711U);
+  EXPECT_FALSE(kubelet->embedded);
+  EXPECT_EQ(kubelet->supervisor, "rke2");
+  EXPECT_THAT(kubelet->arguments,
+              ElementsAre(std::string{"--config-dir="} + kRke2DropIns, "--v=2"));
+  ASSERT_TRUE(kubelet->version);
+  EXPECT_EQ(kubelet->version->minor, 32);
+  EXPECT_EQ(kubelet->version->patch, 3);
+  EXPECT_THAT(kubelet->version_source, HasSubstr("/data/v1.32.3-rke2r1-0123abcd/bin/kubelet"));
+  EXPECT_EQ(kubelet->target, Target::kRke2Dropin);
+  EXPECT_EQ(kubelet->file, std::string{kRke2DropIns} + "/60-eviction-agent.conf");
+  EXPECT_FALSE(kubelet->file_content);
+  EXPECT_EQ(kubelet->root_dir, "/var/lib/kubelet");
+  EXPECT_THAT(kubelet->problems, IsEmpty());
+}
+
+TEST_F(FindKubelet, ItsEffectiveSettingsAreLoaded) {
+  add_rke2();
+  const std::string folder = std::string{kRke2DropIns}.substr(1);
+  tree_.file(folder + "/00-rke2-defaults.conf",
+             "apiVersion: kubelet.config.k8s.io/v1beta1\n"
+             "kind: KubeletConfiguration\n"
+             "evictionHard:\n"
+             "  imagefs.available: 5%\n"
+             "  nodefs.available: 5%\n");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_THAT(kubelet->loaded.errors, IsEmpty());
+  const auto& hard = kubelet->loaded.settings.eviction_hard;
+  ASSERT_TRUE(hard);
+  ASSERT_EQ(hard->size(), 2U) << "RKE2 sets no memory signal";
+  EXPECT_EQ(hard->at("nodefs.available").value, "5%");
+  EXPECT_THAT(hard->at("nodefs.available").source, HasSubstr("00-rke2-defaults.conf"));
+}
+
+TEST_F(FindKubelet, OfRke2IsKnownByItsDirectoryBelowAnotherSupervisor) {
+  add({.pid = 1, .comm = "systemd", .argv = {"/sbin/init"}});
+  add({.pid = 1064,
+       .comm = "kubelet",
+       .argv = {"/usr/local/bin/kubelet", std::string{"--config-dir="} + kRke2DropIns}});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->supervisor, "systemd");
+  EXPECT_EQ(kubelet->target, Target::kRke2Dropin);
+}
+
+TEST_F(FindKubelet, OfRke2KeepsAMovedDataDirectory) {
+  add({.pid = 900, .comm = "rke2"});
+  add({.pid = 1000,
+       .comm = "kubelet",
+       .argv = {"kubelet", "--config-dir=/data/agent/etc/kubelet.conf.d"},
+       .parent = 900});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->target, Target::kRke2Dropin);
+  EXPECT_EQ(kubelet->file, "/data/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
+}
+
+TEST_F(FindKubelet, OfRke2Up131TakesArguments) {
+  add({.pid = 900, .comm = "rke2"});
+  add({.pid = 1000,
+       .comm = "kubelet",
+       .argv = {"kubelet", "--eviction-hard=imagefs.available<5%,nodefs.available<5%"},
+       .parent = 900,
+       .exe = "/var/lib/rancher/rke2/data/v1.31.7-rke2r1-fedcba98/bin/kubelet (deleted)"});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->target, Target::kRke2Args);
+  EXPECT_EQ(kubelet->file, "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml");
+  ASSERT_TRUE(kubelet->version);
+  EXPECT_EQ(kubelet->version->minor, 31);
+}
+
+TEST_F(FindKubelet, WithoutConfigDirHasNoTarget) {
+  add({.pid = 1, .comm = "systemd"});
+  add({.pid = 1000,
+       .comm = "kubelet",
+       .argv = {"/usr/bin/kubelet", "--config=/var/lib/kubelet/config.yaml", "--root-dir=/data"},
+       .exe = "/usr/bin/kubelet"});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->supervisor, "systemd");
+  EXPECT_EQ(kubelet->target, Target::kNone);
+  EXPECT_EQ(kubelet->file, "");
+  EXPECT_THAT(kubelet->target_reason, HasSubstr("--config-dir=DIRECTORY"));
+  EXPECT_EQ(kubelet->root_dir, "/data");
+  EXPECT_FALSE(kubelet->version);
+  EXPECT_THAT(kubelet->version_source, HasSubstr("[kubelet] version"));
+}
+
+TEST_F(FindKubelet, ConfigDirIsReadInAnySpelling) {
+  for (const std::vector<std::string>& argv : {
+           std::vector<std::string>{"kubelet", "--config-dir=/etc/kubernetes/kubelet.d"},
+           std::vector<std::string>{"kubelet", "--config-dir", "/etc/kubernetes/kubelet.d"},
+           std::vector<std::string>{"kubelet", "--config-dir=/etc/kubernetes/kubelet.d/"},
+           std::vector<std::string>{
+               "kubelet", "--config-dir", "/etc/kubernetes/kubelet.d//", "--v=2"},
+           std::vector<std::string>{
+               "kubelet", "--config-dir=/x", "--config-dir=/etc/kubernetes/kubelet.d"},
+       }) {
+    SCOPED_TRACE(testing::PrintToString(argv));
+    add({.pid = 1000, .comm = "kubelet", .argv = argv});
+    const auto kubelet = find();
+    ASSERT_TRUE(kubelet);
+    EXPECT_EQ(kubelet->target, Target::kKubeletDropin);
+    EXPECT_EQ(kubelet->file, "/etc/kubernetes/kubelet.d/60-eviction-agent.conf");
+  }
+}
+
+TEST_F(FindKubelet, WhatTheTargetHoldsIsRead) {
+  add_rke2();
+  tree_.file(std::string{kRke2DropIns}.substr(1) + "/60-eviction-agent.conf", "# ours\n");
+  EXPECT_EQ(find()->file_content, "# ours\n");
+}
+
+TEST_F(FindKubelet, ATargetThatCannotBeReadIsAProblem) {
+  add_rke2();
+  tree_.directory(std::string{kRke2DropIns}.substr(1) + "/60-eviction-agent.conf");
+  const auto kubelet = find();
+  EXPECT_FALSE(kubelet->file_content);
+  EXPECT_THAT(kubelet->problems, SizeIs(1));
+}
+
+TEST_F(FindKubelet, OfTheNodeIsInNoPod) {
+  add({.pid = 500, .comm = "kubelet", .argv = {"kubelet"}, .start = 1, .cgroup = kPod});
+  add({.pid = 600, .comm = "k3s-server", .argv = {"/bin/k3s server"}, .start = 2, .cgroup = kPod});
+  const auto none = find();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ErrorKind::kAbsent);
+  EXPECT_THAT(none.error().remedy, HasSubstr("hostPID"));
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->pid, 1000);
+  EXPECT_THAT(kubelet->problems, IsEmpty());
+}
+
+TEST_F(FindKubelet, TheOldestOfSeveralIsTakenAndReported) {
+  add({.pid = 700, .comm = "kubelet", .argv = {"kubelet", "--v=1"}, .start = 200});
+  add({.pid = 800, .comm = "kubelet", .argv = {"kubelet", "--v=2"}, .start = 100});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->pid, 800);
+  ASSERT_THAT(kubelet->problems, SizeIs(1));
+  EXPECT_THAT(kubelet->problems[0].what, HasSubstr("several kubelets"));
+}
+
+/// RKE2 starts its kubelet again while the old one may still be a zombie.
+TEST_F(FindKubelet, OneThatIsEndingIsPassedOver) {
+  add({.pid = 700, .comm = "kubelet", .argv = {}, .start = 100});
+  add({.pid = 800, .comm = "kubelet", .argv = {"kubelet"}, .start = 200});
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->pid, 800);
+  EXPECT_THAT(kubelet->problems, IsEmpty());
+}
+
+TEST_F(FindKubelet, WithoutACommandLineIsAnError) {
+  add({.pid = 700, .comm = "kubelet", .argv = {}});
+  const auto ending = find();
+  ASSERT_FALSE(ending);
+  EXPECT_EQ(ending.error().kind, ErrorKind::kVanished);
+  EXPECT_EQ(ending.error().path, tree_.path("proc/700/cmdline"));
+  std::filesystem::remove(tree_.path("proc/700/cmdline"));
+  tree_.directory("proc/700/cmdline");
+  const auto unreadable = find();
+  ASSERT_FALSE(unreadable);
+  EXPECT_EQ(unreadable.error().kind, ErrorKind::kMalformed);
+}
+
+TEST_F(FindKubelet, AmongUnreadableProcessesIsFound) {
+  tree_.file("proc/10/stat", "garbage").directory("proc/11").file("proc/uptime", "1 1");
+  add({.pid = 12, .comm = "kubelet) S 1 (", .argv = {"x"}});
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}});
+  EXPECT_EQ(find()->pid, 1000);
+}
+
+TEST_F(FindKubelet, IsNoneOnANodeWithoutOne) {
+  add({.pid = 1, .comm = "systemd", .argv = {"/sbin/init"}});
+  add({.pid = 2, .comm = "kubelet-wrapper", .argv = {"kubelet"}});
+  add({.pid = 3, .comm = "k3s", .argv = {"k3s", "kubectl", "get", "pods"}});
+  const auto kubelet = find();
+  ASSERT_FALSE(kubelet);
+  EXPECT_EQ(kubelet.error().kind, ErrorKind::kAbsent);
+}
+
+TEST_F(FindKubelet, VersionIsOnlyThatOfAKubernetesRelease) {
+  struct Case {
+    std::string exe;
+    std::optional<int> minor;
+  };
+
+  int pid = 0;
+  for (const Case& test : {Case{"/var/lib/minikube/binaries/v1.30.1/kubelet", 30},
+                           Case{"/opt/v2.0.1/v1.29.4/kubelet", 29},
+                           Case{"/opt/v1.30/kubelet", std::nullopt},
+                           Case{"/opt/v3.2.1/kubelet", std::nullopt},
+                           Case{"/var/lib/vendor/kubelet", std::nullopt},
+                           Case{"/v", std::nullopt}}) {
+    SCOPED_TRACE(test.exe);
+    add({.pid = ++pid,
+         .comm = "kubelet",
+         .argv = {"kubelet"},
+         .start = 1000 - pid,
+         .exe = test.exe});
+    const auto kubelet = find();
+    ASSERT_TRUE(kubelet);
+    ASSERT_EQ(kubelet->pid, pid);
+    EXPECT_EQ(kubelet->version ? std::optional{kubelet->version->minor} : std::nullopt, test.minor);
+  }
+}
+
+TEST_F(FindKubelet, TheOperatorsVersionCounts) {
+  add_rke2();
+  config_.kubelet_version = config::KubeletVersion{1, 30, 4, ""};
+  const auto kubelet = find();
+  EXPECT_EQ(kubelet->version->minor, 30);
+  EXPECT_THAT(kubelet->version_source, HasSubstr("agent's configuration"));
+}
+
+TEST_F(FindKubelet, TheOperatorsTargetCounts) {
+  struct Case {
+    TargetChoice choice;
+    Target target;
+    std::string file;
+  };
+
+  add_rke2();
+  const std::string drop_in = std::string{kRke2DropIns} + "/60-eviction-agent.conf";
+  for (const Case& test : {Case{TargetChoice::kAuto, Target::kRke2Dropin, drop_in},
+                           Case{TargetChoice::kRke2Dropin, Target::kRke2Dropin, drop_in},
+                           Case{TargetChoice::kKubeletDropin, Target::kKubeletDropin, drop_in},
+                           Case{TargetChoice::kK3sDropin, Target::kK3sDropin, drop_in},
+                           Case{TargetChoice::kRke2Args,
+                                Target::kRke2Args,
+                                "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml"},
+                           Case{TargetChoice::kK3sArgs,
+                                Target::kK3sArgs,
+                                "/etc/rancher/k3s/config.yaml.d/99-z50-eviction-agent.yaml"},
+                           Case{TargetChoice::kNone, Target::kNone, ""}}) {
+    config_.target = test.choice;
+    const auto kubelet = find();
+    ASSERT_TRUE(kubelet);
+    SCOPED_TRACE(to_text(test.target));
+    EXPECT_EQ(kubelet->target, test.target);
+    EXPECT_EQ(kubelet->file, test.file);
+  }
+}
+
+TEST_F(FindKubelet, ADropInNeedsADirectoryThatTheKubeletReads) {
+  add({.pid = 900, .comm = "rke2"});
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}, .parent = 900});
+  for (const TargetChoice choice :
+       {TargetChoice::kRke2Dropin, TargetChoice::kK3sDropin, TargetChoice::kKubeletDropin}) {
+    config_.target = choice;
+    const auto kubelet = find();
+    ASSERT_TRUE(kubelet);
+    EXPECT_EQ(kubelet->target, Target::kNone);
+    EXPECT_EQ(kubelet->file, "") << "not even the file found without the choice";
+    EXPECT_THAT(kubelet->target_reason, HasSubstr("no --config-dir"));
+  }
+}
+
+class FindK3s : public FindKubelet {
+ protected:
+  /// k3s overwrites its argv; the kernel shows what is left of it as empty words.
+  void add_k3s(const std::string& comm = "k3s-server", const std::string& unit = "k3s.service") {
+    const std::string verb = comm == "k3s-agent" ? "agent" : "server";
+    add({.pid = 2000,
+         .comm = comm,
+         .argv = {"/usr/local/bin/k3s " + verb, "", "", ""},
+         .cgroup = "/system.slice/" + unit,
+         .exe = "/var/lib/rancher/k3s/data/5a7b0c/bin/k3s"});
+    tree_.file("etc/systemd/system/" + unit, "ExecStart=/usr/local/bin/k3s " + verb + " \\\n");
+  }
+};
+
+TEST_F(FindK3s, ServerFrom132HasADropIn) {
+  add_k3s();
+  tree_.directory("var/lib/rancher/k3s/agent/etc/kubelet.conf.d");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->pid, 2000);
+  EXPECT_TRUE(kubelet->embedded);
+  EXPECT_EQ(kubelet->supervisor, "k3s");
+  EXPECT_THAT(kubelet->arguments,
+              ElementsAre("--config-dir=/var/lib/rancher/k3s/agent/etc/kubelet.conf.d"));
+  EXPECT_EQ(kubelet->target, Target::kK3sDropin);
+  EXPECT_EQ(kubelet->file, "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
+  EXPECT_FALSE(kubelet->version);
+  EXPECT_THAT(kubelet->problems, IsEmpty());
+}
+
+TEST_F(FindK3s, AgentUpTo131TakesArguments) {
+  add_k3s("k3s-agent", "k3s-agent.service");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_TRUE(kubelet->embedded);
+  EXPECT_EQ(kubelet->target, Target::kK3sArgs);
+  EXPECT_EQ(kubelet->file, "/etc/rancher/k3s/config.yaml.d/99-z50-eviction-agent.yaml");
+  EXPECT_THAT(kubelet->problems, IsEmpty());
+}
+
+TEST_F(FindK3s, FlagsComeFromTheUnit) {
+  add_k3s();
+  tree_.file("etc/systemd/system/k3s.service",
+             "ExecStart=/usr/local/bin/k3s server --data-dir=/data \\\n"
+             "  '--kubelet-arg' 'eviction-hard=memory.available<1Gi'\n");
+  tree_.directory("data/agent/etc/kubelet.conf.d");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_THAT(kubelet->arguments,
+              ElementsAre("--config-dir=/data/agent/etc/kubelet.conf.d",
+                          "--eviction-hard=memory.available<1Gi"));
+  EXPECT_EQ(kubelet->file, "/data/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
+}
+
+TEST_F(FindK3s, FlagsAndDropInsMakeItsSettings) {
+  add_k3s();
+  tree_.file("var/lib/rancher/k3s/agent/etc/kubelet.conf.d/00-k3s-defaults.conf",
+             "apiVersion: kubelet.config.k8s.io/v1beta1\n"
+             "kind: KubeletConfiguration\n"
+             "evictionHard: {nodefs.available: 5%}\n");
+  EXPECT_TRUE(find()->loaded.settings.eviction_hard->contains("nodefs.available"));
+  tree_.file("etc/rancher/k3s/config.yaml", "kubelet-arg: eviction-hard=memory.available<1Gi\n");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  const auto& hard = kubelet->loaded.settings.eviction_hard;
+  ASSERT_TRUE(hard);
+  EXPECT_EQ(hard->size(), 1U) << "a flag replaces the whole map";
+  EXPECT_EQ(hard->at("memory.available").source, "--eviction-hard");
+}
+
+TEST_F(FindK3s, ConfigFileComesFromTheEnvironment) {
+  using namespace std::string_literals;
+  add_k3s();
+  tree_.file("proc/2000/environ", "PATH=/bin\0K3S_CONFIG_FILE=/opt/k3s.yaml\0"s);
+  tree_.file("opt/k3s.yaml", "kubelet-arg: root-dir=/data/kubelet\n");
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(kubelet->root_dir, "/data/kubelet");
+  EXPECT_EQ(kubelet->file, "/opt/k3s.yaml.d/99-z50-eviction-agent.yaml");
+}
+
+TEST_F(FindK3s, WithoutAUnitIsAProblem) {
+  add_k3s();
+  std::filesystem::remove(tree_.path("etc/systemd/system/k3s.service"));
+  const auto kubelet = find();
+  ASSERT_TRUE(kubelet);
+  ASSERT_THAT(kubelet->problems, SizeIs(1));
+  EXPECT_THAT(kubelet->problems[0].what, HasSubstr("flags k3s was started with are unknown"));
+}
+
+TEST_F(FindK3s, BadConfigurationIsAProblem) {
+  add_k3s();
+  tree_.file("etc/rancher/k3s/config.yaml", "kubelet-arg: [\n");
+  EXPECT_THAT(find()->problems, SizeIs(1));
+}
+
+TEST_F(FindK3s, OfAContainerImageRunsUnderItsOwnName) {
+  add_k3s("k3s");
+  EXPECT_TRUE(find()->embedded);
+}
+
+TEST_F(FindK3s, AKubeletOfItsOwnComesFirst) {
+  add_k3s();
+  add({.pid = 3000, .comm = "kubelet", .argv = {"kubelet"}, .start = 5000});
+  EXPECT_EQ(find()->pid, 3000);
+}
+
+TEST(TargetText, IsWhatThePlanShows) {
+  struct Case {
+    Target target;
+    const char* text;
+    bool drop_in;
+  };
+
+  for (const Case& test : {Case{Target::kRke2Dropin, "rke2-dropin", true},
+                           Case{Target::kK3sDropin, "k3s-dropin", true},
+                           Case{Target::kKubeletDropin, "kubelet-dropin", true},
+                           Case{Target::kRke2Args, "rke2-args", false},
+                           Case{Target::kK3sArgs, "k3s-args", false},
+                           Case{Target::kNone, "none", false}}) {
+    EXPECT_EQ(to_text(test.target), test.text);
+    EXPECT_EQ(is_drop_in(test.target), test.drop_in);
+  }
+}
+
+}  // namespace
+}  // namespace eviction::agent
