@@ -162,13 +162,18 @@ void visit_entries(int directory, const char* data, std::size_t size, const Visi
   }
 }
 
+/// Whether a directory's entries are known to have come all when they fill less than half of the
+/// room: so with the kernel's own file systems, whose entries are in memory.
+enum class ListEnd { kNoMore, kHalfEmpty };
+
 /// Visits all entries of a directory. 0 or an errno.
 template <class Visit>
-int list_entries(int directory, const Visit& visit) {
+int list_entries(int directory, ListEnd end, const Visit& visit) {
   constexpr std::size_t kChunk = std::size_t{32} << 10;
   alignas(dirent64) std::array<char, kChunk> chunk;  // NOLINT(*-member-init): the kernel fills it
-  ssize_t got = ::lseek(directory, 0, SEEK_SET) < 0 ? -1 : 1;
-  while (got > 0) {
+  const ssize_t last = end == ListEnd::kHalfEmpty ? static_cast<ssize_t>(kChunk / 2) : 0;
+  ssize_t got = last + 1;
+  while (got > last) {
     do {
       got = ::getdents64(directory, chunk.data(), chunk.size());
     } while (got < 0 && errno == EINTR);
@@ -184,11 +189,12 @@ int list_entries(int directory, const Visit& visit) {
 Directory::Directory(int fd, std::string path) : fd_{fd}, path_{std::move(path)} {}
 
 Directory::Directory(Directory&& other) noexcept
-    : fd_{std::exchange(other.fd_, -1)}, path_{std::move(other.path_)} {}
+    : fd_{std::exchange(other.fd_, -1)}, path_{std::move(other.path_)}, listed_{other.listed_} {}
 
 Directory& Directory::operator=(Directory&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
+  std::swap(listed_, other.listed_);
   return *this;
 }
 
@@ -233,6 +239,19 @@ Result<std::string_view> Directory::read(std::string_view relative,
 Result<std::string_view> Directory::read_head(std::string_view relative,
                                               Buffer& buffer,
                                               std::size_t limit) const {
+  return read_until(relative, buffer, limit, 0);
+}
+
+Result<std::string_view> Directory::read_short(std::string_view relative, Buffer& buffer) const {
+  // seq_file hands out what fits in its first page of 4096 bytes, in whole lines.
+  constexpr std::size_t kSurelyAll = 4000;
+  return read_until(relative, buffer, kLimit, kSurelyAll);
+}
+
+Result<std::string_view> Directory::read_until(std::string_view relative,
+                                               Buffer& buffer,
+                                               std::size_t limit,
+                                               std::size_t surely_all) const {
   constexpr std::size_t kFirst = std::size_t{16} << 10;
   const Descriptor file{open_at(fd_, relative, kFileFlags)};
   if (file.get() < 0) {
@@ -253,6 +272,9 @@ Result<std::string_view> Directory::read_head(std::string_view relative,
     return tl::make_unexpected(system_error(failure, path_of(relative)));
   }
   std::size_t size = static_cast<std::size_t>(first);
+  if (size > 0 && size < surely_all) {
+    return std::string_view{buffer.data(), size};
+  }
   if (const int code = read_rest(file.get(), buffer, size, limit); code != 0) {
     return tl::make_unexpected(
         irregular(file.get(), *this, relative).value_or(system_error(code, path_of(relative))));
@@ -260,11 +282,19 @@ Result<std::string_view> Directory::read_head(std::string_view relative,
   return std::string_view{buffer.data(), size};
 }
 
+int Directory::rewound() const {
+  if (std::exchange(listed_, true)) {
+    ::lseek(fd_, 0, SEEK_SET);  // cannot fail on an open directory
+  }
+  return fd_;
+}
+
 Result<std::vector<Directory::Entry>> Directory::list() const {
   std::vector<Entry> entries;
-  const int failure = list_entries(fd_, [&entries](std::string_view name, bool directory) {
-    entries.push_back({.name = std::string{name}, .directory = directory});
-  });
+  const int failure =
+      list_entries(rewound(), ListEnd::kNoMore, [&entries](std::string_view name, bool directory) {
+        entries.push_back({.name = std::string{name}, .directory = directory});
+      });
   if (failure != 0) {
     return tl::make_unexpected(system_error(failure, path_));
   }
@@ -276,25 +306,17 @@ Result<std::vector<Directory::Entry>> Directory::list() const {
 
 Result<std::vector<std::string>> Directory::list_directories() const {
   std::vector<std::string> names;
-  const int failure = list_entries(fd_, [&names](std::string_view name, bool directory) {
-    if (directory) {
-      names.emplace_back(name);
-    }
-  });
+  const int failure =
+      list_entries(rewound(), ListEnd::kHalfEmpty, [&names](std::string_view name, bool directory) {
+        if (directory) {
+          names.emplace_back(name);
+        }
+      });
   if (failure != 0) {
     return tl::make_unexpected(system_error(failure, path_));
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-bool Directory::is_leaf(const std::string& relative) const {
-  constexpr nlink_t kItselfAndItsName = 2;
-
-  struct stat status {};
-
-  return ::fstatat(fd_, relative.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISDIR(status.st_mode) && status.st_nlink == kItselfAndItsName;
 }
 
 Result<std::string> Directory::read_link(std::string_view relative) const {

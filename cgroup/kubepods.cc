@@ -203,7 +203,6 @@ class Walk {
   }
 
   ContainerCgroup read_container(const Directory& pod, const std::string& name) {
-    // A container may keep cgroups of its own: KubeVirt's "housekeeping", or a whole systemd.
     constexpr int kLevelsBelow = 3;
     ContainerCgroup container;
     container.name = name;
@@ -215,25 +214,23 @@ class Walk {
     return container;
   }
 
+  /// Of a cgroup and, where it has none of its own, of those below it: a whole systemd in a
+  /// container moves everything down, and a threaded cgroup's processes are listed above it.
   void read_processes(const Directory& parent,
                       const std::string& name,
                       int levels_below,
                       std::vector<int>& pids) {
-    auto own = read_parsed(parent, name + "/cgroup.procs", buffer_, parse_pids);
-    // A threaded cgroup has no such list: the cgroup above lists its processes.
-    if (own || own.error().kind != ErrorKind::kUnsupported) {
-      const std::vector<int> kept = keep(std::move(own)).value_or(std::vector<int>{});
-      pids.insert(pids.end(), kept.begin(), kept.end());
-    }
-    if (levels_below == 0 || parent.is_leaf(name)) {
+    auto own = read_short_parsed(parent, name + "/cgroup.procs", buffer_, parse_pids);
+    if (own && !own->empty()) {
+      pids.insert(pids.end(), own->begin(), own->end());
       return;
     }
-    const auto directory = keep(parent.open_below(name));
+    if (!own && own.error().kind != ErrorKind::kUnsupported) {
+      static_cast<void>(keep(std::move(own)));
+    }
+    const auto directory = levels_below == 0 ? std::nullopt : keep(parent.open_below(name));
     const auto below = directory ? keep(directory->list_directories()) : std::nullopt;
-    if (!below) {
-      return;
-    }
-    for (const std::string& nested : *below) {
+    for (const std::string& nested : below.value_or(std::vector<std::string>{})) {
       read_processes(*directory, nested, levels_below - 1, pids);
     }
   }

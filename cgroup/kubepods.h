@@ -42,7 +42,7 @@ struct CgroupMemory {
 struct ContainerCgroup {
   std::string name;       ///< of the cgroup, below the pod's
   std::string id;         ///< the runtime's, prefix and suffix stripped
-  std::vector<int> pids;  ///< of it and the cgroups below; 0s are dropped (no hostPID)
+  std::vector<int> pids;  ///< or of those below it, if it has none; 0s are dropped (no hostPID)
 };
 
 /// One pod cgroup.

@@ -62,7 +62,7 @@ Result<MemoryStat> parse_memory_stat(std::string_view text) {
 }
 
 Result<MemoryStat> read_memory_stat(const Directory& cgroup, Buffer& buffer) {
-  return read_parsed(cgroup, "memory.stat", buffer, parse_memory_stat);
+  return read_short_parsed(cgroup, "memory.stat", buffer, parse_memory_stat);
 }
 
 Result<MemoryEvents> parse_memory_events(std::string_view text) {
@@ -86,7 +86,7 @@ Result<MemoryEvents> parse_memory_events(std::string_view text) {
 Result<MemoryEvents> read_memory_events(const Directory& cgroup,
                                         std::string_view file,
                                         Buffer& buffer) {
-  return read_parsed(cgroup, file, buffer, parse_memory_events);
+  return read_short_parsed(cgroup, file, buffer, parse_memory_events);
 }
 
 Result<MemoryLimit> parse_memory_limit(std::string_view text) {
@@ -103,7 +103,7 @@ Result<MemoryLimit> parse_memory_limit(std::string_view text) {
 Result<MemoryLimit> read_memory_limit(const Directory& cgroup,
                                       std::string_view file,
                                       Buffer& buffer) {
-  return read_parsed(cgroup, file, buffer, parse_memory_limit);
+  return read_short_parsed(cgroup, file, buffer, parse_memory_limit);
 }
 
 Result<std::int64_t> parse_number(std::string_view text) {
@@ -120,7 +120,7 @@ Result<std::int64_t> parse_number(std::string_view text) {
 Result<std::int64_t> read_number(const Directory& directory,
                                  std::string_view file,
                                  Buffer& buffer) {
-  return read_parsed(directory, file, buffer, parse_number);
+  return read_short_parsed(directory, file, buffer, parse_number);
 }
 
 }  // namespace eviction::cgroup

@@ -24,13 +24,13 @@ bool belongs_to_walk(const std::filesystem::path& file) {
 
 }  // namespace
 
-WalkNode::WalkNode() {
+WalkNode::WalkNode(int pods) {
   std::string pattern = "/dev/shm/eviction-bench-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) {
     throw std::system_error{errno, std::generic_category(), pattern};
   }
   root_ = pattern;
-  tests::write(tests::node_with_pods(kPods), root_);
+  tests::write(tests::node_with_pods(pods), root_);
 }
 
 WalkNode::~WalkNode() {
@@ -52,11 +52,6 @@ std::vector<std::string> WalkNode::files() const {
   }
   std::sort(files.begin(), files.end());
   return files;
-}
-
-const WalkNode& walk_node() {
-  static const WalkNode node;
-  return node;
 }
 
 }  // namespace eviction::bench

@@ -7,14 +7,11 @@
 
 namespace eviction::bench {
 
-/// A constructed node on tmpfs, so that a measurement shows the program and not a disk. 250 pods of
-/// a pod cgroup, a sandbox and a container: 750 cgroups. Made once, removed at the end of the
-/// program.
+/// A constructed node on tmpfs, so that a measurement shows the program and not a disk. Each pod is
+/// a pod cgroup, a sandbox and a container: 250 pods are 750 cgroups. Removed at the end.
 class WalkNode {
  public:
-  static constexpr int kPods = 250;
-
-  WalkNode();
+  explicit WalkNode(int pods);
   ~WalkNode();
   WalkNode(const WalkNode&) = delete;
   WalkNode& operator=(const WalkNode&) = delete;
@@ -31,8 +28,5 @@ class WalkNode {
  private:
   std::filesystem::path root_;
 };
-
-/// The one node of this program.
-[[nodiscard]] const WalkNode& walk_node();
 
 }  // namespace eviction::bench

@@ -180,12 +180,10 @@ TEST_F(DirectoryTest, ListsMoreThanOneKernelBufferHolds) {
   EXPECT_TRUE(std::is_sorted(names->begin(), names->end()));
 }
 
-TEST_F(DirectoryTest, ADirectoryWithDirectoriesIsNoLeaf) {
-  tree_.directory("a/b").file("file", "");
+TEST_F(DirectoryTest, ListsTheSameAgain) {
+  tree_.directory("a").directory("b");
   const Directory directory = open();
-  EXPECT_FALSE(directory.is_leaf("a"));
-  EXPECT_FALSE(directory.is_leaf("file"));
-  EXPECT_FALSE(directory.is_leaf("none"));
+  EXPECT_EQ(directory.list_directories().value(), directory.list_directories().value());
 }
 
 TEST_F(DirectoryTest, ReadsLinksUnresolved) {

@@ -304,17 +304,17 @@ TEST_F(KubepodsTest, ReadsVersion1) {
   EXPECT_THAT(kubepods->problems, IsEmpty());
 }
 
-TEST_F(KubepodsTest, ProcessesOfNestedCgroupsBelongToTheContainer) {
+TEST_F(KubepodsTest, ProcessesOfNestedCgroupsBelongToTheContainerThatHasNoneItself) {
   const std::string pod = std::string{"kubepods/pod"} + kUid;
   memory(pod, "100");
-  file(pod + "/0a1b/cgroup.procs", "1\n");
-  file(pod + "/0a1b/housekeeping/cgroup.procs", "2\n");
+  file(pod + "/0a1b/cgroup.procs", "");
+  file(pod + "/0a1b/init.scope/cgroup.procs", "2\n");
   file(pod + "/0a1b/x/y/cgroup.procs", "3\n");
   file(pod + "/0a1b/x/y/z/cgroup.procs", "4\n");
   file(pod + "/0a1b/x/y/z/deeper/cgroup.procs", "5\n");
   const auto kubepods = read("kubepods");
   ASSERT_TRUE(kubepods);
-  EXPECT_THAT(kubepods->pods.at(0).containers.at(0).pids, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(kubepods->pods.at(0).containers.at(0).pids, ElementsAre(2, 3));
 }
 
 TEST_F(KubepodsTest, APodThatIsGoneIsCounted) {
