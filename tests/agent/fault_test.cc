@@ -51,7 +51,7 @@ const std::vector<Fault> kFaults = {
     {"garbage",
      true,
      [](const fs::path& path, const std::string&) {
-       write_file(path, std::string("\xff\x00\x80{[:\n-99999999999999999999 kB\n", 34));
+       write_file(path, std::string{"\xff"} + '\0' + "\x80{[:\n-99999999999999999999 kB\n");
      }},
     {"a directory",
      true,

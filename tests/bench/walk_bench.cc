@@ -86,7 +86,7 @@ void walk_against_minimal_loop(benchmark::State& state) {
   std::vector<double> walks;
   minimal_loop(files);
   full_walk(host, buffer);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const double minimal = cpu_of([&] { minimal_loop(files); });
     walks.push_back(cpu_of([&] { full_walk(host, buffer); }));
     ratios.push_back(walks.back() / minimal);
@@ -107,7 +107,7 @@ void walk_by_size(benchmark::State& state) {
   const agent::Host large_host = host_of(large.root().string());
   cgroup::Buffer buffer;
   std::vector<double> ratios;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const double one = cpu_of([&] { full_walk(small_host, buffer); });
     const double four = cpu_of([&] { full_walk(large_host, buffer); });
     ratios.push_back(four / one);
@@ -125,7 +125,7 @@ void cheap_tick(benchmark::State& state) {
   const auto hierarchy = cgroup::open_hierarchy(*host.sys);
   const auto kubepods = hierarchy->root.open_below(cgroup::find_kubepods(*hierarchy).value());
   cgroup::Buffer buffer;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     benchmark::DoNotOptimize(cgroup::read_meminfo(*host.proc, buffer));
     benchmark::DoNotOptimize(cgroup::read_number(*kubepods, hierarchy->files().current, buffer));
   }
@@ -143,7 +143,7 @@ void heap_growth(benchmark::State& state) {
     benchmark::DoNotOptimize(look());
   }
   double grown = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const std::size_t before = mallinfo2().uordblks;
     for (int i = 0; i < kObservations; ++i) {
       benchmark::DoNotOptimize(look());
