@@ -2,10 +2,12 @@
 //
 // What `plan` and `check` print for recorded and constructed nodes, against tests/golden. After a
 // wanted change: UPDATE_GOLDEN=1 ctest -R Golden, then read the difference by eye.
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -50,6 +52,15 @@ void expect_node(const std::string& name, const std::string& root) {
   cgroup::Buffer buffer;
   const Plan plan =
       make_plan(observe(open_host(root + "/proc", root + "/sys", root), {}, buffer), {});
+  if (outcome(plan) == PlanOutcome::kApplicable) {
+    for (const Guard& guard : plan.guards) {
+      EXPECT_NE(guard.ok, std::optional{false})
+          << "the plan says go, and a guard no: " << guard.name;
+    }
+    const Bytes threshold =
+        std::max(plan.sizing.hard.value_or(Bytes{}), plan.sizing.soft.value_or(Bytes{}));
+    EXPECT_LE(threshold + plan.sizing.reclaim.value_or(Bytes{}), *plan.memory.kubelet_available);
+  }
   expect_golden(name + ".plan.txt", without(to_table(plan, false), root));
   expect_golden(name + ".check.txt", without(to_table(check(plan), false), root));
   expect_golden(name + ".plan.json", without(to_json(plan).dump(2), root) + "\n");
