@@ -80,26 +80,30 @@ int openat2(int directory, const char* path, int flags) {
   return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
 }
 
+/// Whether symbolic links are followed, and then inside the directory only. Not to follow them is
+/// cheaper, and the kernel's own cgroup directories have none.
+enum class Links { kInside, kNone };
+
 /// A descriptor, or -1 and errno. An absolute path is one from the directory.
-int open_at(int directory, std::string_view relative, int flags) {
+int open_at(int directory, std::string_view relative, int flags, Links links = Links::kInside) {
   const std::string path{
       relative.substr(std::min(relative.find_first_not_of('/'), relative.size()))};
   const char* const name = path.empty() ? "." : path.c_str();
-  // EAGAIN: something was renamed while the kernel followed the path, or a lease is being broken.
-  constexpr int kTries = 8;
   int fd = -1;
-  for (int tries = 0; tries < kTries; ++tries) {
-    fd = openat2(directory, name, flags);
-    if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) {
-      break;
+  if (links == Links::kInside) {
+    do {
+      fd = openat2(directory, name, flags);
+      // EAGAIN: something was renamed while the kernel followed the path.
+    } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    // Before Linux 5.6, or behind a system call filter that does not know it.
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+      return fd;
     }
   }
-  // Before Linux 5.6, or behind a system call filter that does not know it.
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-    do {
-      fd = ::openat(directory, name, flags);
-    } while (fd < 0 && errno == EINTR);
-  }
+  const int follow = links == Links::kNone ? O_NOFOLLOW : 0;
+  do {
+    fd = ::openat(directory, name, flags | follow);
+  } while (fd < 0 && errno == EINTR);
   return fd;
 }
 
@@ -253,7 +257,8 @@ Result<std::string_view> Directory::read_until(std::string_view relative,
                                                std::size_t limit,
                                                std::size_t surely_all) const {
   constexpr std::size_t kFirst = std::size_t{16} << 10;
-  const Descriptor file{open_at(fd_, relative, kFileFlags)};
+  const Links links = surely_all > 0 ? Links::kNone : Links::kInside;
+  const Descriptor file{open_at(fd_, relative, kFileFlags, links)};
   if (file.get() < 0) {
     // ENXIO: a socket, or a device without a driver.
     return tl::make_unexpected(errno == ENXIO ? *irregular(-1, *this, relative)

@@ -43,7 +43,8 @@ class Directory {
 
   /// As read(), with one system call less where it can be: for a cgroup's files, whose content
   /// comes with the first read when it is shorter than a page. Source: linux v6.1 fs/seq_file.c
-  /// seq_read_iter(): lines are handed out as long as they fit in the page.
+  /// seq_read_iter(): lines are handed out as long as they fit in the page. The file itself may be
+  /// no symbolic link.
   [[nodiscard]] Result<std::string_view> read_short(std::string_view relative,
                                                     Buffer& buffer) const;
 
