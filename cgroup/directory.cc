@@ -91,10 +91,14 @@ int open_at(int directory, std::string_view relative, int flags, Links links = L
   const char* const name = path.empty() ? "." : path.c_str();
   int fd = -1;
   if (links == Links::kInside) {
-    do {
+    // EAGAIN: something was renamed while the kernel followed the path, or a lease is being broken.
+    constexpr int kTries = 8;
+    for (int tries = 0; tries < kTries; ++tries) {
       fd = openat2(directory, name, flags);
-      // EAGAIN: something was renamed while the kernel followed the path.
-    } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+      if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) {
+        break;
+      }
+    }
     // Before Linux 5.6, or behind a system call filter that does not know it.
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
       return fd;
