@@ -40,6 +40,8 @@ std::optional<char32_t> take_character(std::string_view& text) {
   return character;
 }
 
+constexpr char32_t kByteOrderMark = 0xfeff;
+
 /// YAML's printable characters. Source: go-yaml v2.4 readerc.go.
 bool is_printable(char32_t c) {
   return c == 0x09 || c == 0x0a || c == 0x0d || (c >= 0x20 && c <= 0x7e) || c == 0x85 ||
@@ -49,12 +51,15 @@ bool is_printable(char32_t c) {
 /// The line of the first character that no configuration may hold; 0 when there is none.
 std::size_t unreadable_line(std::string_view text) {
   std::size_t line = 1;
+  bool at_start = false;
   while (!text.empty()) {
     const std::optional<char32_t> character = take_character(text);
-    if (!character || !is_printable(*character)) {
+    const bool is_misplaced_mark = at_start && character == kByteOrderMark;
+    if (!character || !is_printable(*character) || is_misplaced_mark) {
       return line;
     }
-    if (*character == '\n') {
+    at_start = *character == '\n';
+    if (at_start) {
       ++line;
     }
   }
