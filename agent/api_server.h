@@ -38,4 +38,10 @@ inline constexpr std::size_t kAnswerLimit = std::size_t{16} << 20;
     const std::vector<std::string>& kubelet_arguments,
     cgroup::Buffer& buffer);
 
+/// The JSON of this node's own Node object, asked for like the pods. Errors: as read_own_pods(),
+/// without those of parsing.
+[[nodiscard]] Result<std::string> read_own_node(const cgroup::Directory& root,
+                                                const std::vector<std::string>& kubelet_arguments,
+                                                cgroup::Buffer& buffer);
+
 }  // namespace eviction::agent

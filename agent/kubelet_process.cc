@@ -196,6 +196,9 @@ void set_target(Kubelet& kubelet, Target target, const std::string& folder, std:
 /// args_folder: where k3s or RKE2 reads its config.yaml.d files.
 void find_target(Kubelet& kubelet, const std::string& args_folder) {
   const std::string folder = config_dir_of(kubelet);
+  if (kubelet.embedded || kubelet.supervisor == "rke2") {
+    kubelet.arguments_file = args_folder + '/' + std::string{kArgsName};
+  }
   if (kubelet.embedded) {
     return folder.empty()
                ? set_target(kubelet,
@@ -375,6 +378,20 @@ std::string_view to_text(Target target) {
 bool is_drop_in(Target target) {
   return target == Target::kRke2Dropin || target == Target::kK3sDropin ||
          target == Target::kKubeletDropin;
+}
+
+std::optional<std::string> agent_folder(const Kubelet& kubelet) {
+  constexpr std::string_view kBelowAgent = "/etc/kubelet.conf.d";
+  constexpr std::string_view kKubeconfig = "/agent/kubelet.kubeconfig";
+  const std::string drop_ins = config_dir_of(kubelet);
+  if (drop_ins.ends_with(kDropInFolder)) {
+    return drop_ins.substr(0, drop_ins.size() - kBelowAgent.size());
+  }
+  const std::string file = config::flag_value(kubelet.arguments, "kubeconfig").value_or("");
+  if (kubelet.supervisor == "rke2" && file.ends_with(kKubeconfig)) {
+    return file.substr(0, file.rfind('/'));
+  }
+  return std::nullopt;
 }
 
 Result<Kubelet> find_kubelet(const cgroup::Directory& proc,

@@ -33,13 +33,19 @@ struct Kubelet {
   std::optional<config::KubeletVersion> version;
   std::string version_source;  ///< how it was found, or why not
   Target target = Target::kNone;
-  std::string target_reason;                ///< what decided, or what is missing
-  std::string file;                         ///< the target's file; empty for kNone
+  std::string target_reason;  ///< what decided, or what is missing
+  std::string file;           ///< the target's file; empty for kNone
+  /// Where a file of ours with arguments would be under RKE2 or k3s; empty for another kubelet.
+  std::string arguments_file;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
   std::string root_dir = "/var/lib/kubelet";
   config::LoadedSettings loaded;
   std::vector<Error> problems;  ///< files of the kubelet or its supervisor not understood
 };
+
+/// DATA/agent of RKE2 or k3s, where their kubelet has drop-ins, logs and certificates. Absent for
+/// another kubelet.
+[[nodiscard]] std::optional<std::string> agent_folder(const Kubelet& kubelet);
 
 /// Looks for the kubelet among the processes and loads its effective settings. A kubelet inside a
 /// pod is not the node's. Errors: kAbsent when no kubelet runs here; kVanished or those of the file

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -16,14 +17,18 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/apply.h"
 #include "agent/check.h"
+#include "agent/daemon.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
 #include "agent/render.h"
+#include "agent/status_file.h"
 #include "agent/validate.h"
 #include "agent/version.h"
 #include "config/agent_config.h"
 #include "config/command_line.h"
+#include "systemd/event_loop.h"
 #include "systemd/journal.h"
 
 namespace eviction::agent {
@@ -110,7 +115,77 @@ config::LoadedConfig load_config(const CommandLine& line, const cgroup::Director
   return config::load_agent_config(*here, std::filesystem::absolute(*line.config).string(), true);
 }
 
-ExitCode plan_or_check(const CommandLine& line) {
+ExitCode exit_code(ActOutcome outcome) {
+  switch (outcome) {
+    case ActOutcome::kDone:
+      return kDone;
+    case ActOutcome::kFailed:
+      return kFailed;
+    case ActOutcome::kRefused:
+      return kGuardRefused;
+  }
+  return kFailed;
+}
+
+/// What an act by hand came to: the text of a done one on standard output, else on standard error.
+ExitCode report(const ActReport& report, OutputFormat format) {
+  const ExitCode code = exit_code(report.outcome);
+  if (format == OutputFormat::kTable) {
+    return code == kDone ? write_out(report.text + '\n', code) : complain(code, report.text);
+  }
+  const std::array<const char*, 3> outcomes{"done", "failed", "refused"};
+  const ordered_json document{{"outcome", outcomes.at(static_cast<std::size_t>(report.outcome))},
+                              {"text", report.text}};
+  return write_out(format == OutputFormat::kJson ? document.dump(2) + '\n' : to_yaml(document),
+                   code);
+}
+
+ExitCode run_daemon(const CommandLine& line, const Host& host, config::AgentConfig config) {
+  auto loop = systemd::EventLoop::create();
+  if (!loop) {
+    return complain(kFailed, to_text(loop.error()));
+  }
+  Daemon daemon{
+      host, std::move(config), [&line, &host] { return load_config(line, *host.root); }, *loop};
+  const Result<void> ended = daemon.run();
+  return ended ? kDone : complain(kFailed, to_text(ended.error()));
+}
+
+ExitCode show_status(const CommandLine& line) {
+  const Host host = open_host(
+      line.procfs.value_or(line.rootfs + "/proc"), line.sysfs.value_or(line.rootfs), line.rootfs);
+  if (!host.root || !host.proc) {
+    return complain(kUsage, to_text(host.root ? host.proc.error() : host.root.error()));
+  }
+  const Result<ordered_json> status = load_status(*host.root, *host.proc);
+  if (!status) {
+    return complain(kFailed, to_text(status.error()));
+  }
+  switch (line.output) {
+    case OutputFormat::kTable:
+      return write_out(status_table(*status), kDone);
+    case OutputFormat::kJson:
+      return write_out(status->dump(2) + '\n', kDone);
+    case OutputFormat::kYaml:
+      return write_out(to_yaml(*status), kDone);
+  }
+  return kFailed;
+}
+
+ExitCode plan_or_check(const CommandLine& line,
+                       const Host& host,
+                       const config::AgentConfig& config) {
+  cgroup::Buffer buffer;
+  const Plan plan = make_plan(observe(host, config, buffer), config);
+  if (line.command == config::Command::kPlan) {
+    return print(plan, line.output, exit_code(outcome(plan)));
+  }
+  const std::vector<Finding> findings = check(plan);
+  return print(findings, line.output, fit(findings) ? kDone : kFailed);
+}
+
+/// The commands that look at the node with the agent's configuration.
+ExitCode run_on_node(const CommandLine& line) {
   const Host host = open_host(line.procfs.value_or(line.rootfs + "/proc"),
                               line.sysfs.value_or(line.rootfs + "/sys"),
                               line.rootfs);
@@ -124,13 +199,19 @@ ExitCode plan_or_check(const CommandLine& line) {
   if (!loaded.errors.empty()) {
     return kUsage;
   }
-  cgroup::Buffer buffer;
-  const Plan plan = make_plan(observe(host, loaded.config, buffer), loaded.config);
-  if (line.command == config::Command::kPlan) {
-    return print(plan, line.output, exit_code(outcome(plan)));
+  const Progress progress = [](const std::string& text) {
+    static_cast<void>(std::fprintf(stderr, "%s\n", text.c_str()));
+  };
+  if (line.command == config::Command::kRun) {
+    return run_daemon(line, host, loaded.config);
   }
-  const std::vector<Finding> findings = check(plan);
-  return print(findings, line.output, fit(findings) ? kDone : kFailed);
+  if (line.command == config::Command::kApply) {
+    return report(apply(host, loaded.config, line.dry_run, progress), line.output);
+  }
+  if (line.command == config::Command::kRollback) {
+    return report(roll_back(host, loaded.config), line.output);
+  }
+  return plan_or_check(line, host, loaded.config);
 }
 
 /// With the whole file system as root, a relative path is one of the working directory, as it would
@@ -186,9 +267,14 @@ ExitCode run(const std::vector<std::string>& arguments) {
   }
   systemd::set_up_logging(to_spdlog(line->log_level));
   switch (line->command) {
+    case config::Command::kRun:
     case config::Command::kPlan:
     case config::Command::kCheck:
-      return plan_or_check(*line);
+    case config::Command::kApply:
+    case config::Command::kRollback:
+      return run_on_node(*line);
+    case config::Command::kStatus:
+      return show_status(*line);
     case config::Command::kValidate:
       return run_validate(*line);
     case config::Command::kHelp:

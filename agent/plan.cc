@@ -2,6 +2,7 @@
 #include "agent/plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "agent/policy/growth.h"
 #include "agent/policy/victims.h"
 #include "config/drop_in.h"
+#include "config/quantity.h"
 #include "config/thresholds.h"
 
 namespace eviction::agent {
@@ -60,7 +62,7 @@ std::string missing_for_need(const Plan& plan) {
   return "the kernel's reserve is unknown: neither /proc/zoneinfo nor MemAvailable could be read";
 }
 
-void size_node(Plan& plan, const config::AgentConfig& config) {
+void size_node(Plan& plan, const config::AgentConfig& config, const Circumstances& circumstances) {
   const MemoryAccount& memory = plan.memory;
   if (!memory.capacity || !memory.reserve) {
     plan.sizing.reason = "cannot size: " + missing_for_need(plan);
@@ -75,7 +77,7 @@ void size_node(Plan& plan, const config::AgentConfig& config) {
   input.reserved = memory.reserved;
   input.growth = grow(plan, *memory.capacity, config);
   const Need need = compute_need(input);
-  plan.sizing = size(need, bounds(plan.observation, memory, need), input.growth);
+  plan.sizing = size(need, bounds(plan.observation, memory, need, circumstances), input.growth);
 }
 
 /// "imagefs.available<5%,nodefs.available<5%" of what a flag sets, without memory.available.
@@ -104,11 +106,57 @@ std::string render_file(const Kubelet& kubelet, const Sizing& sizing) {
       {restate(settings.eviction_hard, '<'), restate(settings.eviction_minimum_reclaim, '=')});
 }
 
+config::KubeletVersion version_of(const Kubelet& kubelet) {
+  return kubelet.version.value_or(
+      config::KubeletVersion{1, config::kNewestMinor, std::nullopt, {}});
+}
+
+/// What keeps the kubelet from starting with the sizing in its file, by its own rules.
+std::vector<std::string> refusals(const Kubelet& kubelet, const Sizing& sizing, Bytes capacity) {
+  config::KubeletSettings settings = kubelet.loaded.settings;
+  const auto set = [&kubelet](std::optional<config::SettingMap>& map, const std::string& value) {
+    if (!map) {
+      map.emplace();
+    }
+    (*map)[config::kMemoryAvailable] = {value, kubelet.file};
+  };
+  if (sizing.hard) {
+    set(settings.eviction_hard, config::render_quantity(*sizing.hard));
+  }
+  if (sizing.soft) {
+    set(settings.eviction_soft, config::render_quantity(*sizing.soft));
+    set(settings.eviction_soft_grace_period, "1s");
+    settings.eviction_max_pod_grace_period = config::Setting{"0", kubelet.file};
+  }
+  if (sizing.reclaim) {
+    set(settings.eviction_minimum_reclaim, config::render_quantity(*sizing.reclaim));
+  }
+  const config::ParsedThresholds parsed = config::parse_thresholds(settings, version_of(kubelet));
+  std::vector<std::string> errors = parsed.errors;
+  std::ranges::move(config::check_node_allocatable(settings, parsed, capacity),
+                    std::back_inserter(errors));
+  return errors;
+}
+
+/// The file's content and its diff, if the kubelet would take it.
+void render_target(Plan& plan) {
+  const Kubelet& kubelet = *plan.observation.kubelet;
+  plan.file_content = render_file(kubelet, plan.sizing);
+  if (plan.file_content.empty() || !plan.memory.capacity) {
+    return;
+  }
+  const std::vector<std::string> errors = refusals(kubelet, plan.sizing, *plan.memory.capacity);
+  if (!errors.empty()) {
+    plan.file_content.clear();
+    plan.sizing.reason = "the kubelet would not start with this value: " + errors.front();
+    return;
+  }
+  plan.diff = diff_lines(kubelet.file_content.value_or(""), plan.file_content);
+}
+
 std::optional<Bytes> hard_in_force(const Observation& seen, Bytes capacity) {
-  config::KubeletVersion version{1, config::kNewestMinor, std::nullopt, {}};
-  version = seen.kubelet->version.value_or(version);
   const config::ParsedThresholds parsed =
-      config::parse_thresholds(seen.kubelet->loaded.settings, version);
+      config::parse_thresholds(seen.kubelet->loaded.settings, version_of(*seen.kubelet));
   if (!parsed.errors.empty()) {
     return std::nullopt;
   }
@@ -155,20 +203,19 @@ std::string memory_pressure_effect(const Observation& seen) {
 
 }  // namespace
 
-Plan make_plan(Observation observation, const config::AgentConfig& config) {
+Plan make_plan(Observation observation,
+               const config::AgentConfig& config,
+               const Circumstances& circumstances) {
   Plan plan;
   plan.observation = std::move(observation);
   const Observation& seen = plan.observation;
   plan.memory = account(seen);
   plan.workloads = sum_workloads(seen.pods);
-  size_node(plan, config);
-  plan.guards = guards(seen, plan.memory, plan.sizing, config);
+  size_node(plan, config, circumstances);
+  plan.guards = guards(seen, plan.memory, plan.sizing, config, circumstances);
   plan.shadowed_by = shadowed_by(seen);
   if (seen.kubelet) {
-    plan.file_content = render_file(*seen.kubelet, plan.sizing);
-    if (!plan.file_content.empty()) {
-      plan.diff = diff_lines(seen.kubelet->file_content.value_or(""), plan.file_content);
-    }
+    render_target(plan);
   }
   if (!seen.pods_known) {
     plan.next_victims_absent = "pods are unknown: no kubepods cgroup could be read";

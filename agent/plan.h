@@ -32,7 +32,9 @@ struct Plan {
   std::string memory_pressure_effect;  ///< what MemoryPressure would do on this node
 };
 
-[[nodiscard]] Plan make_plan(Observation observation, const config::AgentConfig& config);
+[[nodiscard]] Plan make_plan(Observation observation,
+                             const config::AgentConfig& config,
+                             const Circumstances& circumstances = {});
 
 /// Whether a value could be applied: an instrument, a target, and no guard false.
 enum class PlanOutcome { kApplicable, kNothingToApply, kRefused };

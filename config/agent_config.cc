@@ -18,6 +18,20 @@ namespace {
 
 constexpr std::array kKeys{
     KeyInfo{
+        "agent",
+        "mode",
+        &AgentConfig::mode,
+        "stage",
+        "What the daemon does with the value it computes. observe: shows it. stage: also keeps it "
+        "beside the file it is meant for, under a name that nobody reads, so that "
+        "\"eviction-agent apply\" can put it in force. enforce: puts it in force itself, which "
+        "restarts the kubelet."},
+    KeyInfo{"agent",
+            "restarts-per-day",
+            NumberField{&AgentConfig::restarts_per_day, 0, 24},
+            "2",
+            "How often at most the agent may restart the kubelet within 24 hours."},
+    KeyInfo{
         "sizing",
         "risk",
         PercentField{&AgentConfig::risk_permyriad, 1, 1000},
@@ -53,7 +67,23 @@ constexpr std::array kKeys{
             &AgentConfig::allow_unknown_version,
             "no",
             "Whether to act on a kubelet whose version is not in the table of known ones."},
+    KeyInfo{
+        "kubelet",
+        "restart-unit",
+        &AgentConfig::restart_unit,
+        "no",
+        "Whether to restart the whole service, RKE2 or k3s, where the kubelet alone cannot be made "
+        "to read its new value: with the targets k3s-dropin, k3s-args and rke2-args."},
 };
+
+struct NamedMode {
+  std::string_view name;
+  Mode mode;
+};
+
+constexpr std::array kModes{NamedMode{"observe", Mode::kObserve},
+                            NamedMode{"stage", Mode::kStage},
+                            NamedMode{"enforce", Mode::kEnforce}};
 
 struct NamedTarget {
   std::string_view name;
@@ -112,6 +142,24 @@ bool set_field(AgentConfig& config, const PercentField& percent, std::string_vie
     return false;
   }
   config.*percent.field = *permyriad;
+  return true;
+}
+
+bool set_field(AgentConfig& config, const NumberField& number, std::string_view value) {
+  const std::optional<int> parsed = parse_digits(value);
+  if (!parsed || *parsed < number.least || *parsed > number.most) {
+    return false;
+  }
+  config.*number.field = *parsed;
+  return true;
+}
+
+bool set_field(AgentConfig& config, Mode AgentConfig::*field, std::string_view value) {
+  const auto* const found = std::ranges::find(kModes, value, &NamedMode::name);
+  if (found == kModes.end()) {
+    return false;
+  }
+  config.*field = found->mode;
   return true;
 }
 
@@ -297,6 +345,10 @@ class Loading {
 
 }  // namespace
 
+std::string_view to_text(Mode mode) {
+  return std::ranges::find(kModes, mode, &NamedMode::mode)->name;
+}
+
 std::span<const KeyInfo> agent_config_keys() {
   return kKeys;
 }
@@ -306,6 +358,16 @@ std::string allowed_values(const KeyInfo& key) {
     std::string operator()(const PercentField& percent) const {
       return render_percent(percent.least) + " to " + render_percent(percent.most) +
              " with at most two decimals";
+    }
+
+    std::string operator()(const NumberField& number) const {
+      return std::to_string(number.least) + " to " + std::to_string(number.most);
+    }
+
+    std::string operator()(Mode AgentConfig::*) const {
+      std::vector<std::string_view> names;
+      std::ranges::transform(kModes, std::back_inserter(names), &NamedMode::name);
+      return joined(names);
     }
 
     std::string operator()(bool AgentConfig::*) const { return "yes, no"; }

@@ -25,8 +25,22 @@ enum class TargetChoice {
   kNone
 };
 
+/// What "run" does with the value it computes.
+enum class Mode {
+  kObserve,  ///< never writes a file of the kubelet
+  kStage,    ///< keeps the value beside its target, for "apply"
+  kEnforce,  ///< puts it in force
+};
+
+/// "observe", "stage", "enforce".
+[[nodiscard]] std::string_view to_text(Mode mode);
+
 /// The agent's own configuration, each field with the default it has without any file.
 struct AgentConfig {
+  /// [agent] mode.
+  Mode mode = Mode::kStage;
+  /// [agent] restarts-per-day: most restarts of the kubelet by the agent in 24 hours.
+  int restarts_per_day = 2;
   /// [sizing] risk: accepted chance, in parts per 10000, that memory falls further within one
   /// reaction time than the threshold allows for.
   int risk_permyriad = 10;
@@ -40,6 +54,8 @@ struct AgentConfig {
   bool override_foreign = false;
   /// [kubelet] allow-version: act on a kubelet version that the table of known ones does not have.
   bool allow_unknown_version = false;
+  /// [kubelet] restart-unit: restart the whole service where the kubelet alone cannot be.
+  bool restart_unit = false;
 };
 
 /// A share of at most two decimals ("0.25%"); the limits, in parts per 10000, are allowed values.
@@ -49,8 +65,17 @@ struct PercentField {
   int most;
 };
 
+/// A whole number between the limits, both allowed.
+struct NumberField {
+  int AgentConfig::*field;
+  int least;
+  int most;
+};
+
 /// Where a key's value goes, and with it how it is written.
 using KeyField = std::variant<PercentField,
+                              NumberField,
+                              Mode AgentConfig::*,
                               bool AgentConfig::*,
                               TargetChoice AgentConfig::*,
                               std::optional<KubeletVersion> AgentConfig::*>;

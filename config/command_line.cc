@@ -255,6 +255,7 @@ Result<CommandLine> apply_options(const CommandInfo& command,
                                   const std::vector<po::option>& options) {
   CommandLine line;
   line.command = command.command;
+  line.log_level = line.command == Command::kRun ? LogLevel::kInfo : LogLevel::kWarning;
   std::set<std::string> given;
   for (const po::option& option : options) {
     const OptionInfo* const info = find_option(command.command, "--" + option.string_key);
@@ -269,6 +270,10 @@ Result<CommandLine> apply_options(const CommandInfo& command,
     if (!info->kubelet_flag && !given.insert(option.string_key).second) {
       return tl::unexpected{
           usage_error("--" + option.string_key + " is given twice", "keep one of the two")};
+    }
+    if (info->name == "dry-run") {
+      line.dry_run = true;
+      continue;
     }
     if (const Outcome outcome = set_option(line, *info, option.value.front()); !outcome) {
       return tl::unexpected{outcome.error()};

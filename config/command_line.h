@@ -11,7 +11,7 @@
 
 namespace eviction::config {
 
-enum class Command { kPlan, kCheck, kValidate, kHelp, kVersion };
+enum class Command { kRun, kPlan, kCheck, kValidate, kStatus, kApply, kRollback, kHelp, kVersion };
 
 enum class OutputFormat { kTable, kJson, kYaml };
 
@@ -27,6 +27,8 @@ struct CommandLine {
   std::string rootfs = "/";
   std::optional<std::string> procfs;  ///< absent: ROOTFS/proc
   std::optional<std::string> sysfs;   ///< absent: ROOTFS/sys
+
+  bool dry_run = false;  ///< apply only
 
   // validate only
   std::optional<KubeletVersion> kubelet_version;  ///< never absent for validate

@@ -18,6 +18,11 @@ struct CommandInfo {
 };
 
 inline constexpr std::array kCommands{
+    CommandInfo{Command::kRun,
+                "run",
+                "[OPTIONS]",
+                "Watches the node and does with its value what the mode says: the daemon.",
+                "Runs until SIGTERM or SIGINT; SIGHUP makes it read its configuration again."},
     CommandInfo{
         Command::kPlan,
         "plan",
@@ -40,7 +45,26 @@ inline constexpr std::array kCommands{
         "Merges flags and files as a kubelet of that version does. Exits with 0 if it accepts "
         "them, with 1 if it refuses. --config is the kubelet's file here; the agent's own is "
         "not read."},
-    CommandInfo{Command::kVersion, "version", "", "Prints the version of eviction-agent.", ""},
+    CommandInfo{Command::kStatus,
+                "status",
+                "[OPTIONS]",
+                "Shows what the running daemon sees, has applied, and last did.",
+                "Exits with 1 if no daemon runs."},
+    CommandInfo{
+        Command::kApply,
+        "apply",
+        "[OPTIONS]",
+        "Puts this node's value in force: one transaction, with the guards of the daemon.",
+        "Writes the file, has the kubelet restarted, and watches it and the pods for two minutes; "
+        "puts everything back if something goes wrong. Exits with 3 if a guard refuses."},
+    CommandInfo{
+        Command::kRollback,
+        "rollback",
+        "[OPTIONS]",
+        "Removes what the agent wrote for the kubelet, and what it keeps of it.",
+        "The kubelet is not restarted: it runs on with its present value until its next start."},
+    CommandInfo{
+        Command::kVersion, "version", "[OPTIONS]", "Prints the version of eviction-agent.", ""},
     CommandInfo{Command::kHelp, "help", "[COMMAND]", "Prints this text, or that of a command.", ""},
 };
 
@@ -51,8 +75,13 @@ constexpr CommandSet only(Command command) {
   return 1U << static_cast<unsigned>(command);
 }
 
-inline constexpr CommandSet kNodeCommands = only(Command::kPlan) | only(Command::kCheck);
-inline constexpr CommandSet kWorkCommands = kNodeCommands | only(Command::kValidate);
+inline constexpr CommandSet kNodeCommands = only(Command::kRun) | only(Command::kPlan) |
+                                            only(Command::kCheck) | only(Command::kApply) |
+                                            only(Command::kRollback);
+inline constexpr CommandSet kWorkCommands =
+    kNodeCommands | only(Command::kValidate) | only(Command::kStatus);
+inline constexpr CommandSet kPrintCommands =
+    (kWorkCommands & ~only(Command::kRun)) | only(Command::kVersion);
 inline constexpr CommandSet kAllCommands = ~0U;
 
 /// One option. A name that means two things has two rows.
@@ -83,7 +112,9 @@ inline constexpr std::array kOptions{
                "BYTES",
                "Memory of the node, in bytes or as a quantity such as 16Gi. Turns percentages into "
                "bytes and checks that the node has what is reserved."},
-    OptionInfo{kWorkCommands,
+    OptionInfo{
+        only(Command::kApply), "dry-run", '\0', "", "Shows what would be done, and does nothing."},
+    OptionInfo{kPrintCommands,
                "output",
                'o',
                "table|json|yaml",
@@ -93,7 +124,7 @@ inline constexpr std::array kOptions{
                '\0',
                "debug|info|warning|error",
                "The least severity that is logged, to standard error or to the journal. Default: "
-               "warning."},
+               "info for run, else warning."},
     OptionInfo{kWorkCommands,
                "path.rootfs",
                '\0',

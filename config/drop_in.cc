@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/drop_in.h"
 
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
 #include <fmt/format.h>
 
+#include "config/config_document.h"
 #include "config/quantity.h"
 #include "config/thresholds.h"
 
@@ -39,6 +47,57 @@ std::string argument(std::string_view flag,
       "  - {}\n",
       quoted(
           fmt::format("{}={}{}{}{}{}", flag, restated, comma, kMemoryAvailable, separator, value)));
+}
+
+/// Takes the quantity of memory.available out of "a<5%,memory.available<1Gi".
+std::optional<std::string> memory_in_list(std::string_view list, char separator) {
+  const std::string key = std::string{kMemoryAvailable} + separator;
+  while (!list.empty()) {
+    const std::string_view item = list.substr(0, list.find(','));
+    if (item.starts_with(key)) {
+      return std::string{item.substr(key.size())};
+    }
+    list.remove_prefix(std::min(item.size() + 1, list.size()));
+  }
+  return std::nullopt;
+}
+
+/// The quantities by the configuration's names, as text.
+using Values = std::map<std::string, std::string, std::less<>>;
+
+struct FlagName {
+  std::string_view flag;
+  std::string_view field;
+  char separator;
+};
+
+constexpr std::array kFlags{FlagName{"eviction-hard=", "evictionHard", '<'},
+                            FlagName{"eviction-soft=", "evictionSoft", '<'},
+                            FlagName{"eviction-minimum-reclaim=", "evictionMinimumReclaim", '='}};
+
+Values values_of(const ConfigValue& root) {
+  Values values;
+  for (const FlagName& name : kFlags) {
+    const ConfigValue* const map = root.find(name.field);
+    const ConfigValue* const value = map == nullptr ? nullptr : map->find(kMemoryAvailable);
+    if (value != nullptr) {
+      values.emplace(name.field, value->text);
+    }
+  }
+  const ConfigValue* const arguments = root.find("kubelet-arg+");
+  for (const ConfigValue& argument :
+       arguments == nullptr ? std::vector<ConfigValue>{} : arguments->items) {
+    for (const FlagName& name : kFlags) {
+      if (!argument.text.starts_with(name.flag)) {
+        continue;
+      }
+      const std::string_view list = std::string_view{argument.text}.substr(name.flag.size());
+      if (const auto value = memory_in_list(list, name.separator)) {
+        values.insert_or_assign(std::string{name.field}, *value);
+      }
+    }
+  }
+  return values;
 }
 
 }  // namespace
@@ -79,6 +138,36 @@ std::string render_kubelet_args(const MemoryEviction& eviction, const RestatedFl
   }
   const std::string list = arguments.empty() ? "" : "kubelet-arg+:\n" + arguments;
   return std::string{kMark} + '\n' + list;
+}
+
+Result<MemoryEviction> parse_own_file(std::string_view text, const std::string& path) {
+  const Result<ConfigDocument> document = parse_config_document(text, path);
+  if (!document || !has_mark(text)) {
+    return tl::unexpected{document ? Error{.kind = ErrorKind::kMalformed,
+                                           .path = path,
+                                           .line = 1,
+                                           .what = "it lacks the agent's mark"}
+                                   : document.error()};
+  }
+  MemoryEviction eviction;
+  const std::array fields{std::pair{"evictionHard", &eviction.hard},
+                          std::pair{"evictionSoft", &eviction.soft},
+                          std::pair{"evictionMinimumReclaim", &eviction.reclaim}};
+  const Values values = values_of(document->root);
+  for (const auto& [name, field] : fields) {
+    const auto found = values.find(name);
+    if (found == values.end()) {
+      continue;
+    }
+    const Result<Quantity> quantity = parse_quantity(found->second);
+    if (!quantity) {
+      return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
+                                  .path = path,
+                                  .what = std::string{name} + ": " + quantity.error().what}};
+    }
+    *field = quantity->bytes;
+  }
+  return eviction;
 }
 
 bool has_mark(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cgroup/bytes.h"
+#include "cgroup/result.h"
 
 namespace eviction::config {
 
@@ -14,9 +15,9 @@ inline constexpr std::string_view kMark = "# Written by eviction-agent; changes 
 
 /// What the agent asks of the kubelet for memory.
 struct MemoryEviction {
-  std::optional<Bytes> hard;
-  std::optional<Bytes> soft;     ///< written with a grace of 1s and evictionMaxPodGracePeriod 0
-  std::optional<Bytes> reclaim;  ///< evictionMinimumReclaim
+  std::optional<Bytes> hard = {};
+  std::optional<Bytes> soft = {};  ///< written with a grace of 1s and evictionMaxPodGracePeriod 0
+  std::optional<Bytes> reclaim = {};  ///< evictionMinimumReclaim
 
   bool operator==(const MemoryEviction&) const = default;
 };
@@ -34,6 +35,10 @@ struct RestatedFlags {
 /// An RKE2 or k3s config.yaml.d file (<= 1.31).
 [[nodiscard]] std::string render_kubelet_args(const MemoryEviction& eviction,
                                               const RestatedFlags& restated);
+
+/// What a file of the agent says, drop-in or arguments: the inverse of the two above. Errors:
+/// kMalformed when it is none of theirs.
+[[nodiscard]] Result<MemoryEviction> parse_own_file(std::string_view text, const std::string& path);
 
 /// Whether the text begins with the agent's mark.
 [[nodiscard]] bool has_mark(std::string_view text);

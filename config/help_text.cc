@@ -57,13 +57,13 @@ std::string general_help() {
   std::string text =
       "Usage: eviction-agent COMMAND [OPTIONS]\n\n"
       "Finds the memory eviction threshold that lets this node's kubelet evict a pod\n"
-      "before the kernel kills one.\n\n"
+      "before the kernel kills one, and puts it in force.\n\n"
       "Commands:\n";
   for (const CommandInfo& command : kCommands) {
     text += "  " + std::string{command.name} + '\n' + wrapped(command.summary, kDocIndent);
   }
-  text += "\nOptions of plan and check:\n" + render_options(Command::kPlan, false);
-  text += "\nvalidate has options of its own: eviction-agent validate --help\n\n";
+  text += "\nOptions of most commands:\n" + render_options(Command::kPlan, false);
+  text += "\nThe options of one: eviction-agent COMMAND --help\n\n";
   text += render_exit_codes();
   text += "\nConfiguration keys:\n" + render_keys();
   text += "\nFiles:\n  " + std::string{kConfigPath} + '\n' +

@@ -61,6 +61,9 @@ void apply_zero_defaults(KubeletSettings& settings) {
   reset_if(settings.memory_manager_policy, is_empty(settings.memory_manager_policy));
   reset_if(settings.cgroup_driver, is_empty(settings.cgroup_driver));
   reset_if(settings.cgroup_root, is_empty(settings.cgroup_root));
+  reset_if(settings.healthz_bind_address, is_empty(settings.healthz_bind_address));
+  reset_if(settings.container_runtime_endpoint, is_empty(settings.container_runtime_endpoint));
+  reset_if(settings.port, settings.port && settings.port->value == "0");
   std::optional<Setting>& period = settings.eviction_pressure_transition_period;
   reset_if(period, period && period->value.find_first_of("123456789") == std::string::npos);
 }
@@ -273,6 +276,10 @@ class Loader {
     settings().eviction_pressure_transition_period = drop_in->eviction_pressure_transition_period;
     settings().memory_manager_policy = drop_in->memory_manager_policy;
     settings().cgroup_driver = drop_in->cgroup_driver;
+    settings().port = drop_in->port;
+    settings().healthz_bind_address = drop_in->healthz_bind_address;
+    settings().healthz_port = drop_in->healthz_port;
+    settings().container_runtime_endpoint = drop_in->container_runtime_endpoint;
     if (drop_in->cgroup_root) {
       settings().cgroup_root = drop_in->cgroup_root;
     }

@@ -45,9 +45,13 @@ struct ScalarFlag {
 constexpr std::array kScalarFlags = std::to_array<ScalarFlag>({
     {"cgroup-driver", &KubeletSettings::cgroup_driver},
     {"cgroup-root", &KubeletSettings::cgroup_root},
+    {"container-runtime-endpoint", &KubeletSettings::container_runtime_endpoint},
     {"eviction-max-pod-grace-period", &KubeletSettings::eviction_max_pod_grace_period},
     {"eviction-pressure-transition-period", &KubeletSettings::eviction_pressure_transition_period},
+    {"healthz-bind-address", &KubeletSettings::healthz_bind_address},
+    {"healthz-port", &KubeletSettings::healthz_port},
     {"memory-manager-policy", &KubeletSettings::memory_manager_policy},
+    {"port", &KubeletSettings::port},
 });
 
 /// The name of a flag without dashes; the kubelet takes '_' for '-'.

@@ -22,8 +22,9 @@ struct Setting {
 /// A map of the kubelet's configuration, each key with its own source.
 using SettingMap = std::map<std::string, Setting>;
 
-/// What of the kubelet's configuration bears on memory eviction, after defaults, --config, drop-ins
-/// and flags were merged as its version merges them. Names are KubeletConfiguration's.
+/// What of the kubelet's configuration bears on memory eviction, and where the kubelet and its
+/// container runtime can be asked, after defaults, --config, drop-ins and flags were merged as its
+/// version merges them. Names are KubeletConfiguration's.
 struct KubeletSettings {
   std::optional<SettingMap> eviction_hard;  ///< absent: nil; an empty map is no eviction at all
   std::optional<SettingMap> eviction_soft;
@@ -37,6 +38,10 @@ struct KubeletSettings {
   std::optional<Setting> memory_manager_policy;  ///< "None" or "Static"
   std::optional<Setting> cgroup_driver;
   std::optional<Setting> cgroup_root;
+  std::optional<Setting> port;  ///< of the kubelet's API
+  std::optional<Setting> healthz_bind_address;
+  std::optional<Setting> healthz_port;
+  std::optional<Setting> container_runtime_endpoint;
   std::vector<std::string> enforce_node_allocatable = {"pods"};
   /// --experimental-allocatable-ignore-eviction: hard thresholds are neither taken from Allocatable
   /// nor copied to allocatableMemory.available.

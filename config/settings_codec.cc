@@ -42,11 +42,15 @@ struct ScalarField {
 constexpr std::array kScalars = std::to_array<ScalarField>({
     {"cgroupDriver", Kind::kString, &KubeletSettings::cgroup_driver},
     {"cgroupRoot", Kind::kString, &KubeletSettings::cgroup_root},
+    {"containerRuntimeEndpoint", Kind::kString, &KubeletSettings::container_runtime_endpoint},
     {"evictionMaxPodGracePeriod", Kind::kNumber, &KubeletSettings::eviction_max_pod_grace_period},
     {"evictionPressureTransitionPeriod",
      Kind::kString,
      &KubeletSettings::eviction_pressure_transition_period},
+    {"healthzBindAddress", Kind::kString, &KubeletSettings::healthz_bind_address},
+    {"healthzPort", Kind::kNumber, &KubeletSettings::healthz_port},
     {"memoryManagerPolicy", Kind::kString, &KubeletSettings::memory_manager_policy},
+    {"port", Kind::kNumber, &KubeletSettings::port},
 });
 
 std::string refuse(const ConfigValue& value, std::string_view name, std::string_view wanted) {

@@ -15,11 +15,12 @@ _eviction_agent() {
     fi
 
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='plan check validate version help --help --version'
+        words='run plan check validate status apply rollback version help --help --version'
     else
         case $previous in
             -o | --output) words='table json yaml' ;;
             --log-level) words='debug info warning error' ;;
+            --dry-run) words=$(_eviction_agent_words "$command") ;;
             --*) ;; # takes a value: a file name, or nothing that is known here
             *) words=$(_eviction_agent_words "$command") ;;
         esac
@@ -31,7 +32,10 @@ _eviction_agent() {
 _eviction_agent_words() {
     local common='--output --log-level --path.rootfs --path.procfs --path.sysfs --help'
     case $1 in
-        plan | check) echo "$common --config" ;;
+        plan | check | rollback) echo "$common --config" ;;
+        run) echo "--log-level --path.rootfs --path.procfs --path.sysfs --help --config" ;;
+        apply) echo "$common --config --dry-run" ;;
+        status) echo "$common" ;;
         validate)
             echo "$common --kubelet-version --capacity --config --config-dir" \
                 --eviction-hard --eviction-soft --eviction-soft-grace-period \
@@ -39,8 +43,8 @@ _eviction_agent_words() {
                 --kube-reserved --system-reserved --enforce-node-allocatable \
                 --memory-manager-policy --reserved-memory
             ;;
-        help) echo 'plan check validate version help' ;;
-        version) echo --help ;;
+        help) echo 'run plan check validate status apply rollback version help' ;;
+        version) echo '--output --help' ;;
     esac
 }
 

@@ -60,17 +60,6 @@ std::optional<Bytes> allocatable_without_threshold(const Observation& seen,
   return *memory.capacity - reserved - memory.hugepages;
 }
 
-std::optional<Bytes> requests_bound(const Observation& seen,
-                                    const MemoryAccount& memory,
-                                    Bytes step) {
-  const RequestSum requests = sum_requests(seen.pods);
-  const std::optional<Bytes> room = allocatable_without_threshold(seen, memory);
-  if (!room || !seen.pods_known || requests.unknown > 0) {
-    return std::nullopt;
-  }
-  return *room - requests.high - step;
-}
-
 std::optional<Bytes> kubepods_bound(const Observation& seen, Bytes step) {
   if (!seen.kubepods || !seen.kubepods->max || !seen.kubepods->max->bytes) {
     return std::nullopt;
@@ -190,18 +179,32 @@ Guard requests_fit(const Observation& seen, const MemoryAccount& memory, const S
   return guard;
 }
 
-Guard headroom_now(const MemoryAccount& memory, const Sizing& sizing) {
+/// The least that was available lately.
+std::optional<Bytes> available_low(const MemoryAccount& memory,
+                                   const Circumstances& circumstances) {
+  if (!memory.kubelet_available || !circumstances.available_low) {
+    return memory.kubelet_available;
+  }
+  return std::min(*memory.kubelet_available, *circumstances.available_low);
+}
+
+Guard headroom_now(const MemoryAccount& memory,
+                   const Sizing& sizing,
+                   const Circumstances& circumstances) {
   const std::optional<Bytes> value = sizing.soft   ? sizing.soft
                                      : sizing.hard ? sizing.hard
                                                    : sizing.need;
-  if (!memory.kubelet_available || !value) {
+  const std::optional<Bytes> low = available_low(memory, circumstances);
+  if (!low || !value) {
     return {"headroom-now", std::nullopt, "available memory is unknown"};
   }
   const Bytes slack = rounding_step(*memory.capacity);
   return {"headroom-now",
-          *memory.kubelet_available >= *value + slack,
-          fmt::format("{} available now (one look, no history yet), threshold {} + slack {}",
-                      to_human(*memory.kubelet_available),
+          *low >= *value + slack,
+          fmt::format("{} available {}, threshold {} + slack {}",
+                      to_human(*low),
+                      circumstances.available_low ? "at the low of the last hour"
+                                                  : "now (one look, no history yet)",
                       to_human(*value),
                       to_human(slack))};
 }
@@ -247,9 +250,15 @@ Guard memory_manager(const Observation& seen, const Sizing& sizing) {
       "plus hard threshold"};
 }
 
-Guard calm(const Observation& seen) {
-  if (!seen.pressure) {
+Guard calm(const Observation& seen, const Circumstances& circumstances) {
+  if (!seen.pressure && !circumstances.stalls) {
     return {"calm", std::nullopt, "no PSI, and one look tells no rate of allocation stalls"};
+  }
+  if (!seen.pressure) {
+    return {"calm",
+            *circumstances.stalls == 0,
+            fmt::format("no PSI; {} allocations stalled on reclaim since the last look, 0 allowed",
+                        *circumstances.stalls)};
   }
   const int some = seen.pressure->some.avg10;
   return {"calm",
@@ -269,7 +278,21 @@ Guard not_shadowed(const Observation& seen) {
   return {"not-shadowed", true, "nothing sets memory.available after our file"};
 }
 
-Guard settled(const Observation& seen) {
+/// A pod of a running upgrade of the node. Source: harvester v1.5
+/// pkg/controller/master/upgrade/common.go (hvst-upgrade-), rancher system-upgrade-controller
+/// (apply-PLAN-on-NODE-...).
+const Pod* upgrade_pod(const std::vector<Pod>& pods) {
+  const auto found = std::ranges::find_if(pods, [](const Pod& pod) {
+    const bool harvester =
+        pod.name_space == "harvester-system" && pod.name.starts_with("hvst-upgrade-");
+    const bool plan = (pod.name_space == "cattle-system" || pod.name_space == "system-upgrade") &&
+                      pod.name.starts_with("apply-") && pod.name.find("-on-") != std::string::npos;
+    return harvester || plan;
+  });
+  return found == pods.end() ? nullptr : &*found;
+}
+
+Guard settled(const Observation& seen, const Circumstances& circumstances) {
   if (!seen.kubelet || !seen.uptime) {
     return {"settled", std::nullopt, "no kubelet or no uptime to look at"};
   }
@@ -283,13 +306,35 @@ Guard settled(const Observation& seen) {
                         age.count(),
                         std::chrono::seconds{kSettleTime}.count())};
   }
-  return {
-      "settled",
-      std::nullopt,
-      fmt::format("node up for {} min, kubelet for {} min; whether the container runtime answers "
-                  "and no upgrade runs is not looked at by a plan",
+  if (const Pod* const upgrade = upgrade_pod(seen.pods)) {
+    return {"settled", false, "an upgrade of the node is under way: pod " + upgrade->name};
+  }
+  const std::string times =
+      fmt::format("node up for {} min, kubelet for {} min",
                   std::chrono::duration_cast<std::chrono::minutes>(*seen.uptime).count(),
-                  std::chrono::duration_cast<std::chrono::minutes>(age).count())};
+                  std::chrono::duration_cast<std::chrono::minutes>(age).count());
+  if (!circumstances.runtime_silence) {
+    return {"settled",
+            std::nullopt,
+            times + "; whether the container runtime answers is not asked by a plan"};
+  }
+  if (!circumstances.runtime_silence->empty()) {
+    return {"settled",
+            false,
+            "the container runtime does not answer: " + *circumstances.runtime_silence};
+  }
+  return {"settled", true, times + "; the container runtime answers"};
+}
+
+Guard restart_budget(const Circumstances& circumstances, const config::AgentConfig& config) {
+  if (!circumstances.restart_refused.empty()) {
+    return {"restart-budget", false, circumstances.restart_refused};
+  }
+  return {"restart-budget",
+          circumstances.restarts_today < config.restarts_per_day,
+          fmt::format("{} of {} restarts of the kubelet by the agent in the last 24 h",
+                      circumstances.restarts_today,
+                      config.restarts_per_day)};
 }
 
 /// A range of versions that must not be restarted.
@@ -411,13 +456,27 @@ bool is_ours(const Kubelet& kubelet, const std::string& source) {
   return source.starts_with("--eviction-");
 }
 
-Bounds bounds(const Observation& observation, const MemoryAccount& memory, const Need& need) {
+std::optional<Bytes> requests_bound(const Observation& observation,
+                                    const MemoryAccount& memory,
+                                    Bytes step) {
+  const RequestSum requests = sum_requests(observation.pods);
+  const std::optional<Bytes> room = allocatable_without_threshold(observation, memory);
+  if (!room || !observation.pods_known || requests.unknown > 0) {
+    return std::nullopt;
+  }
+  return *room - requests.high - step;
+}
+
+Bounds bounds(const Observation& observation,
+              const MemoryAccount& memory,
+              const Need& need,
+              const Circumstances& circumstances) {
   Bounds all;
   bound_hard(all, requests_bound(observation, memory, need.step), "memory requests");
   bound_hard(all, kubepods_bound(observation, need.step), "memory used by pods");
   bound_hard(all, reserved_bound(observation, memory, need.step), "reserved memory and hugepages");
-  if (memory.kubelet_available) {
-    all.headroom = *memory.kubelet_available - need.step;
+  if (const auto low = available_low(memory, circumstances)) {
+    all.headroom = *low - need.step;
   }
   if (is_static_memory_manager(observation)) {
     all.no_hard =
@@ -434,16 +493,17 @@ Bounds bounds(const Observation& observation, const MemoryAccount& memory, const
 std::vector<Guard> guards(const Observation& observation,
                           const MemoryAccount& memory,
                           const Sizing& sizing,
-                          const config::AgentConfig& config) {
+                          const config::AgentConfig& config,
+                          const Circumstances& circumstances) {
   return {requests_fit(observation, memory, sizing),
-          headroom_now(memory, sizing),
+          headroom_now(memory, sizing, circumstances),
           kubepods_room(observation, memory, sizing),
           reserved_fit(observation, memory, sizing),
           memory_manager(observation, sizing),
-          calm(observation),
+          calm(observation, circumstances),
           not_shadowed(observation),
-          settled(observation),
-          Guard{"restart-budget", true, "no restart by the agent is recorded"},
+          settled(observation, circumstances),
+          restart_budget(circumstances, config),
           version(observation, config),
           foreign_value(observation, sizing, config)};
 }

@@ -74,17 +74,18 @@ Guard find(const std::vector<Guard>& all, const std::string& name) {
 class GuardsTest : public testing::Test {
  protected:
   Guard guard(const std::string& name, const Sizing& sizing) {
-    return find(guards(seen, memory, sizing, config), name);
+    return find(guards(seen, memory, sizing, config, circumstances), name);
   }
 
   Observation seen = quiet_node();
   MemoryAccount memory = quiet_memory();
   config::AgentConfig config;
+  Circumstances circumstances;
 };
 
 TEST_F(GuardsTest, AreElevenInTheirOrder) {
   std::vector<std::string> names;
-  for (const Guard& each : guards(seen, memory, hard(1_GiB), config)) {
+  for (const Guard& each : guards(seen, memory, hard(1_GiB), config, circumstances)) {
     names.push_back(each.name);
   }
   EXPECT_THAT(names,
@@ -102,7 +103,7 @@ TEST_F(GuardsTest, AreElevenInTheirOrder) {
 }
 
 TEST_F(GuardsTest, NoneFailsOnAQuietNode) {
-  for (const Guard& each : guards(seen, memory, hard(1_GiB), config)) {
+  for (const Guard& each : guards(seen, memory, hard(1_GiB), config, circumstances)) {
     EXPECT_NE(each.ok, std::optional{false}) << each.name << ": " << each.reason;
     EXPECT_FALSE(each.reason.empty()) << each.name;
   }
@@ -166,7 +167,7 @@ TEST_F(GuardsTest, TheStaticMemoryManagerAllowsSoftOnly) {
   seen.kubelet->loaded.settings.memory_manager_policy = config::Setting{"Static", "--x"};
   EXPECT_EQ(guard("memory-manager", hard(1_GiB)).ok, false);
   EXPECT_EQ(guard("memory-manager", soft(1_GiB)).ok, true);
-  EXPECT_TRUE(bounds(seen, memory, Need{}).no_hard);
+  EXPECT_TRUE(bounds(seen, memory, Need{}, circumstances).no_hard);
 }
 
 // Up to kubelet 1.36 the pool is part of K, and Allocatable subtracts both threshold and pool.
@@ -175,9 +176,9 @@ TEST_F(GuardsTest, AThresholdThatIsMostlyHugepagesIsNoHardOne) {
   need.step = 16_MiB;
   need.hard = 5_GiB;
   memory.hugepages = 2_GiB;
-  EXPECT_EQ(bounds(seen, memory, need).no_hard, std::nullopt);
+  EXPECT_EQ(bounds(seen, memory, need, circumstances).no_hard, std::nullopt);
   memory.hugepages = 3_GiB;
-  EXPECT_TRUE(bounds(seen, memory, need).no_hard);
+  EXPECT_TRUE(bounds(seen, memory, need, circumstances).no_hard);
 }
 
 TEST_F(GuardsTest, PressureIsNotCalm) {
@@ -219,6 +220,61 @@ TEST_F(GuardsTest, AFreshNodeOrKubeletIsNotSettled) {
   seen.kubelet->start = 0;
   seen.uptime = std::chrono::minutes{2};
   EXPECT_EQ(guard("settled", hard(1_GiB)).ok, false);
+}
+
+TEST_F(GuardsTest, SettledNeedsAContainerRuntimeThatAnswersAndNoUpgrade) {
+  circumstances.runtime_silence = "no answer in 2 s";
+  EXPECT_EQ(guard("settled", hard(1_GiB)).ok, false);
+  EXPECT_THAT(guard("settled", hard(1_GiB)).reason, HasSubstr("no answer in 2 s"));
+  circumstances.runtime_silence = "";
+  EXPECT_EQ(guard("settled", hard(1_GiB)).ok, true);
+
+  struct Case {
+    std::string name_space;
+    std::string name;
+    bool upgrade;
+  };
+
+  const std::vector<Case> cases = {
+      {"harvester-system", "hvst-upgrade-abcde-post-drain-node1-x", true},
+      {"cattle-system", "apply-hvst-upgrade-abcde-prepare-on-node1-with-0123-x", true},
+      {"system-upgrade", "apply-agent-plan-on-node1-with-0123-x", true},
+      {"default", "hvst-upgrade-of-mine", false},
+      {"cattle-system", "apply-nothing", false}};
+  for (const Case& c : cases) {
+    seen.pods.front().name_space = c.name_space;
+    seen.pods.front().name = c.name;
+    EXPECT_EQ(guard("settled", hard(1_GiB)).ok, !c.upgrade) << c.name;
+  }
+}
+
+TEST_F(GuardsTest, WithoutPsiStalledAllocationsTell) {
+  seen.pressure.reset();
+  EXPECT_EQ(guard("calm", hard(1_GiB)).ok, std::nullopt);
+  circumstances.stalls = 0;
+  EXPECT_EQ(guard("calm", hard(1_GiB)).ok, true);
+  circumstances.stalls = 1;
+  EXPECT_EQ(guard("calm", hard(1_GiB)).ok, false);
+}
+
+TEST_F(GuardsTest, TheLowOfTheLastHourCounts) {
+  const Bytes now = *memory.kubelet_available;
+  circumstances.available_low = 2_GiB;
+  EXPECT_EQ(guard("headroom-now", hard(2_GiB)).ok, false) << "the slack is missing";
+  EXPECT_EQ(guard("headroom-now", hard(1_GiB)).ok, true);
+  EXPECT_EQ(bounds(seen, memory, Need{}, circumstances).headroom, 2_GiB);
+  circumstances.available_low = now + 1_GiB;
+  EXPECT_EQ(bounds(seen, memory, Need{}, circumstances).headroom, now) << "now is lower";
+}
+
+TEST_F(GuardsTest, TheRestartBudgetIsThatOfTheConfiguration) {
+  EXPECT_EQ(guard("restart-budget", hard(1_GiB)).ok, true);
+  circumstances.restarts_today = 2;
+  EXPECT_EQ(guard("restart-budget", hard(1_GiB)).ok, false);
+  config.restarts_per_day = 3;
+  EXPECT_EQ(guard("restart-budget", hard(1_GiB)).ok, true);
+  circumstances.restart_refused = "quarantined";
+  EXPECT_EQ(guard("restart-budget", hard(1_GiB)).ok, false);
 }
 
 TEST_F(GuardsTest, Versions) {
@@ -277,12 +333,12 @@ TEST_F(GuardsTest, SomebodysSoftThresholdRefusesOursOnly) {
       config::SettingMap{{"nodefs.available", {"10%", "/etc/kubelet.conf"}}};
   EXPECT_EQ(guard("foreign-value", soft(1_GiB)).ok, false);
   EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
-  EXPECT_TRUE(bounds(seen, memory, Need{}).no_soft);
+  EXPECT_TRUE(bounds(seen, memory, Need{}, circumstances).no_soft);
 }
 
 TEST_F(GuardsTest, WithoutAKubeletNothingIsSureAndNothingCrashes) {
   seen = Observation{};
-  for (const Guard& each : guards(seen, MemoryAccount{}, Sizing{}, config)) {
+  for (const Guard& each : guards(seen, MemoryAccount{}, Sizing{}, config, circumstances)) {
     EXPECT_FALSE(each.reason.empty()) << each.name;
   }
 }
@@ -290,12 +346,12 @@ TEST_F(GuardsTest, WithoutAKubeletNothingIsSureAndNothingCrashes) {
 TEST_F(GuardsTest, BoundsAreTheLeastOfTheirGuards) {
   Need need;
   need.step = 16_MiB;
-  const Bounds half_full = bounds(seen, memory, need);
+  const Bounds half_full = bounds(seen, memory, need, circumstances);
   EXPECT_EQ(half_full.hard, 16_GiB - 8_GiB - 16_MiB);
   EXPECT_EQ(half_full.hard_holder, "memory requests");
   EXPECT_EQ(half_full.headroom, 9_GiB - 16_MiB);
   seen.kubepods->current = 12_GiB;
-  EXPECT_EQ(bounds(seen, memory, need).hard, 4_GiB - 16_MiB);
+  EXPECT_EQ(bounds(seen, memory, need, circumstances).hard, 4_GiB - 16_MiB);
 }
 
 }  // namespace

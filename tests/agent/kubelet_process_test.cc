@@ -455,6 +455,29 @@ TEST_F(FindK3s, AKubeletOfItsOwnComesFirst) {
   EXPECT_EQ(find()->pid, 3000);
 }
 
+TEST(AgentFolder, IsThatOfRke2AndK3s) {
+  struct Case {
+    const char* supervisor;
+    std::vector<std::string> arguments;
+    std::optional<std::string> folder;
+  };
+
+  const std::string kubeconfig = "--kubeconfig=/data/agent/kubelet.kubeconfig";
+  for (const Case& one : std::vector<Case>{
+           {"rke2", {"--config-dir", "/data/agent/etc/kubelet.conf.d/"}, "/data/agent"},
+           {"systemd", {"--config-dir=/data/agent/etc/kubelet.conf.d"}, "/data/agent"},
+           {"rke2", {kubeconfig}, "/data/agent"},
+           {"systemd", {kubeconfig}, std::nullopt},
+           {"rke2", {"--kubeconfig=/etc/kubelet.kubeconfig"}, std::nullopt},
+           {"systemd", {"--config-dir=/etc/kubelet.conf.d"}, std::nullopt},
+           {"rke2", {}, std::nullopt}}) {
+    Kubelet kubelet;
+    kubelet.supervisor = one.supervisor;
+    kubelet.arguments = one.arguments;
+    EXPECT_EQ(agent_folder(kubelet), one.folder) << testing::PrintToString(one.arguments);
+  }
+}
+
 TEST(TargetText, IsWhatThePlanShows) {
   struct Case {
     Target target;

@@ -200,6 +200,10 @@ TEST(AgentConfig, ErrorsNameLineSectionKeyValueAndWhatIsAllowed) {
       {"version",
        "[kubelet]\nversion = new\n",
        "\"new\" is not allowed; allowed: a version such as 1.32, 1.32.3 or v1.32.3+rke2r1"},
+      {"mode", "[agent]\nmode = force\n", "allowed: observe, stage, enforce"},
+      {"number above its limit", "[agent]\nrestarts-per-day = 25\n", "allowed: 0 to 24"},
+      {"negative number", "[agent]\nrestarts-per-day = -1\n", "allowed: 0 to 24"},
+      {"number with a unit", "[agent]\nrestarts-per-day = 2/day\n", "allowed: 0 to 24"},
       {"key mistyped",
        "[sizing]\nrsik = 1%\n",
        ":2: [sizing] rsik: no such key; did you mean risk?"},
@@ -215,7 +219,7 @@ TEST(AgentConfig, ErrorsNameLineSectionKeyValueAndWhatIsAllowed) {
        ":2: [sizng] is no section of this file; did you mean [sizing]?"},
       {"section of nobody",
        "[memory]\n",
-       ":1: [memory] is no section of this file; the sections are: sizing, kubelet"},
+       ":1: [memory] is no section of this file; the sections are: agent, sizing, kubelet"},
       {"twice",
        "[sizing]\nrisk = 1%\n\nrisk = 1%\n",
        ":4: [sizing] risk: given twice, first on line 2; keep one of the two"},
@@ -296,6 +300,26 @@ struct AnyValue {
       return Written{value ? "yes" : "no",
                      [field, value](const AgentConfig& config) { return config.*field == value; }};
     });
+  }
+
+  rc::Gen<Written> operator()(const NumberField& number) const {
+    int AgentConfig::*const field = number.field;
+    return rc::gen::map(rc::gen::inRange(number.least, number.most + 1), [field](int value) {
+      return Written{std::to_string(value),
+                     [field, value](const AgentConfig& config) { return config.*field == value; }};
+    });
+  }
+
+  rc::Gen<Written> operator()(Mode AgentConfig::*field) const {
+    const std::map<std::string, Mode> modes{
+        {"observe", Mode::kObserve}, {"stage", Mode::kStage}, {"enforce", Mode::kEnforce}};
+    return rc::gen::map(rc::gen::elementOf(modes),
+                        [field](const std::pair<std::string, Mode>& mode) {
+                          const Mode value = mode.second;
+                          return Written{mode.first, [field, value](const AgentConfig& config) {
+                                           return config.*field == value;
+                                         }};
+                        });
   }
 
   rc::Gen<Written> operator()(TargetChoice AgentConfig::*field) const {

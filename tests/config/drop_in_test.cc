@@ -75,6 +75,33 @@ TEST(KubeletArgs, QuoteWhatArgvHolds) {
   EXPECT_EQ(list->items[0].text, "eviction-hard=" + hostile + ",memory.available<1Gi");
 }
 
+TEST(OwnFile, ComesBackAsItWas) {
+  const RestatedFlags restated{.eviction_hard = "imagefs.available<5%",
+                               .eviction_minimum_reclaim = "imagefs.available=10%"};
+  for (const MemoryEviction& eviction :
+       {MemoryEviction{.hard = 700_MiB, .soft = 1_GiB, .reclaim = 64_MiB},
+        MemoryEviction{.hard = 700_MiB, .soft = {}, .reclaim = {}},
+        MemoryEviction{.hard = {}, .soft = 3_GiB, .reclaim = 64_MiB},
+        MemoryEviction{}}) {
+    EXPECT_EQ(parse_own_file(render_drop_in(eviction), "f"), eviction);
+    EXPECT_EQ(parse_own_file(render_kubelet_args(eviction, restated), "f"), eviction);
+    EXPECT_EQ(parse_own_file(render_kubelet_args(eviction, {}), "f"), eviction);
+  }
+}
+
+TEST(OwnFile, IsNotSomebodyElses) {
+  const std::string mark{kMark};
+  for (const std::string& text : {std::string{},
+                                  std::string{"evictionHard:\n  memory.available: 1Gi\n"},
+                                  mark + "\nevictionHard:\n  memory.available: much\n",
+                                  mark + "\nevictionHard: [",
+                                  mark + "\nkubelet-arg+:\n- eviction-hard=memory.available<x\n"}) {
+    const Result<MemoryEviction> own = parse_own_file(text, "/x/60-eviction-agent.conf");
+    ASSERT_FALSE(own) << text;
+    EXPECT_EQ(own.error().path, "/x/60-eviction-agent.conf");
+  }
+}
+
 TEST(Mark, IsTheWholeFirstLine) {
   EXPECT_TRUE(has_mark(render_drop_in({})));
   EXPECT_TRUE(has_mark(render_kubelet_args({}, {})));

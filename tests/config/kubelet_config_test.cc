@@ -547,6 +547,36 @@ TEST(KubeletConfig, MergesTheOtherSettingsToo) {
   }
 }
 
+// 1.28: the drop-in's own defaults override.
+TEST(KubeletConfig, TellsWhereTheKubeletAnswers) {
+  const std::string main = kHeader +
+                           "port: 10251\nhealthzBindAddress: ::1\nhealthzPort: 0\n"
+                           "containerRuntimeEndpoint: unix:///c.sock\n";
+  for (const int minor : {28, 29, 31, 32, 36}) {
+    SCOPED_TRACE(minor);
+    const LoadedSettings loaded =
+        load(minor, kBoth, {{"c.yaml", main}, {"d/1.conf", kHeader + "healthzPort: 1\n"}});
+    EXPECT_THAT(loaded.errors, IsEmpty());
+    EXPECT_EQ(loaded.settings.healthz_port->value, "1");
+    EXPECT_EQ(loaded.settings.healthz_port->source, "/d/1.conf");
+    EXPECT_EQ(loaded.settings.port.has_value(), minor != 28);
+    EXPECT_EQ(loaded.settings.healthz_bind_address.has_value(), minor != 28);
+    EXPECT_EQ(loaded.settings.container_runtime_endpoint.has_value(), minor != 28);
+  }
+}
+
+// Port 0 is the default for the API, and no port at all for the health.
+TEST(KubeletConfig, TakesZeroValuesForDefaults) {
+  const std::string zeros = kHeader +
+                            "port: 0\nhealthzBindAddress: ''\nhealthzPort: 0\n"
+                            "containerRuntimeEndpoint: ''\n";
+  const KubeletSettings settings = load(36, kConfig, {{"c.yaml", zeros}}).settings;
+  EXPECT_FALSE(settings.port);
+  EXPECT_FALSE(settings.healthz_bind_address);
+  EXPECT_FALSE(settings.container_runtime_endpoint);
+  EXPECT_EQ(settings.healthz_port->value, "0");
+}
+
 TEST(KubeletConfig, TakesAnEmptyEnforcementListByVersion) {
   const Files files{{"c.yaml", kHeader + "enforceNodeAllocatable: []\n"}};
   EXPECT_THAT(load(36, kConfig, files).settings.enforce_node_allocatable, IsEmpty());

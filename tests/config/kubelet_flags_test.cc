@@ -135,6 +135,12 @@ TEST(KubeletFlags, ReadScalarsAndLists) {
                                  "--cgroup-root=/b",
                                  "--cgroup-driver",
                                  "systemd",
+                                 "--port=10251",
+                                 "--healthz-bind-address",
+                                 "::1",
+                                 "--healthz_port=0",
+                                 "--container-runtime-endpoint",
+                                 "unix:///c.sock",
                                  "--enforce-node-allocatable=pods,kube-reserved",
                                  "--enforce-node-allocatable=system-reserved"});
   EXPECT_THAT(applied.errors, IsEmpty());
@@ -143,6 +149,10 @@ TEST(KubeletFlags, ReadScalarsAndLists) {
   EXPECT_EQ(applied.settings.memory_manager_policy->value, "Static");
   EXPECT_EQ(applied.settings.cgroup_root->value, "/b");
   EXPECT_EQ(applied.settings.cgroup_driver->value, "systemd");
+  EXPECT_EQ(applied.settings.port->value, "10251");
+  EXPECT_EQ(applied.settings.healthz_bind_address->value, "::1");
+  EXPECT_EQ(applied.settings.healthz_port->value, "0");
+  EXPECT_EQ(applied.settings.container_runtime_endpoint->value, "unix:///c.sock");
   EXPECT_THAT(applied.settings.enforce_node_allocatable,
               ElementsAre("pods", "kube-reserved", "system-reserved"));
   EXPECT_THAT(apply({"--enforce-node-allocatable="}).settings.enforce_node_allocatable, IsEmpty());

@@ -109,7 +109,8 @@ std::string completed(const std::string& words, std::size_t last) {
 }
 
 TEST(Completion, OffersCommandsOptionsAndValues) {
-  EXPECT_EQ(completed("eviction-agent ''", 1), "plan check validate version help --help --version");
+  EXPECT_EQ(completed("eviction-agent ''", 1),
+            "run plan check validate status apply rollback version help --help --version");
   EXPECT_EQ(completed("eviction-agent v", 1), "validate version");
   EXPECT_EQ(completed("eviction-agent plan --path.r", 2), "--path.rootfs");
   EXPECT_EQ(completed("eviction-agent plan --eviction", 2), "");
@@ -119,12 +120,15 @@ TEST(Completion, OffersCommandsOptionsAndValues) {
   EXPECT_EQ(completed("eviction-agent check --log-level w", 3), "warning");
   EXPECT_EQ(completed("eviction-agent plan --config ''", 3), "");
   EXPECT_EQ(completed("eviction-agent help ch", 2), "check");
-  EXPECT_EQ(completed("eviction-agent version -", 2), "--help");
+  EXPECT_EQ(completed("eviction-agent version -", 2), "--output --help");
+  EXPECT_EQ(completed("eviction-agent version -o ''", 3), "table json yaml");
+  EXPECT_EQ(completed("eviction-agent apply --dry-run --co", 3), "--config");
   EXPECT_EQ(completed("eviction-agent unknown ''", 2), "");
 }
 
 TEST(Completion, OffersEveryOptionOfTheCommandAndNoOther) {
-  for (const char* command : {"plan", "check", "validate", "version"}) {
+  for (const char* command :
+       {"run", "plan", "check", "validate", "status", "apply", "rollback", "version"}) {
     std::set<std::string> taken;
     for (const OptionInfo& option : kOptions) {
       if (takes(std::ranges::find(kCommands, command, &CommandInfo::name)->command, option)) {

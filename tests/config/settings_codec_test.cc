@@ -32,6 +32,10 @@ const std::string kAll =
     "memoryManagerPolicy: Static\n"
     "cgroupDriver: systemd\n"
     "cgroupRoot: /x\n"
+    "port: 10251\n"
+    "healthzBindAddress: 127.0.0.2\n"
+    "healthzPort: 0\n"
+    "containerRuntimeEndpoint: unix:///c.sock\n"
     "enforceNodeAllocatable: [pods, kube-reserved]\n"
     "reservedMemory: [{numaNode: 1, limits: {memory: 1048576, hugepages-1Gi: 1Gi}}]\n";
 
@@ -56,6 +60,10 @@ TEST(SettingsCodec, EncodesWhatItDecodes) {
     EXPECT_EQ(again.memory_manager_policy, settings.memory_manager_policy);
     EXPECT_EQ(again.cgroup_driver, settings.cgroup_driver);
     EXPECT_EQ(again.cgroup_root, settings.cgroup_root);
+    EXPECT_EQ(again.port->value, "10251");
+    EXPECT_EQ(again.healthz_bind_address->value, "127.0.0.2");
+    EXPECT_EQ(again.healthz_port->value, "0");
+    EXPECT_EQ(again.container_runtime_endpoint->value, "unix:///c.sock");
     EXPECT_EQ(again.enforce_node_allocatable, settings.enforce_node_allocatable);
   }
 }

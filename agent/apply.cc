@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/apply.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/container_runtime.h"
+#include "agent/journal_file.h"
+#include "agent/live_node.h"
+#include "agent/policy/decide.h"
+#include "agent/state_file.h"
+#include "agent/target_files.h"
+
+namespace eviction::agent {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRuntimeAnswerTime{2000};
+constexpr std::chrono::seconds kInterval{1};
+/// Between the two looks that show whether allocations stall where there is no PSI.
+constexpr std::chrono::seconds kStallInterval{2};
+
+std::chrono::sys_seconds wall_now() {
+  return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+ActReport failed(const Error& error) {
+  return {ActOutcome::kFailed, to_text(error)};
+}
+
+/// Allocations that stalled on reclaim within kStallInterval. Absent: the kernel does not say.
+std::optional<std::uint64_t> stalls(const Host& host,
+                                    const Observation& seen,
+                                    cgroup::Buffer& buffer) {
+  if (!host.proc || !seen.vmstat || !seen.vmstat->allocstall) {
+    return std::nullopt;
+  }
+  std::this_thread::sleep_for(kStallInterval);
+  const auto now = cgroup::read_vmstat(*host.proc, buffer);
+  return now && now->allocstall ? std::optional{*now->allocstall - *seen.vmstat->allocstall}
+                                : std::nullopt;
+}
+
+/// The plan with what only one who acts may ask: the record and the container runtime.
+Plan plan_to_act(const Host& host, const config::AgentConfig& config, const Record& record) {
+  cgroup::Buffer buffer;
+  Observation seen = observe(host, config, buffer);
+  Circumstances known;
+  known.restarts_today = restarts_within_a_day(record, wall_now());
+  known.restart_refused = restart_refused(record, wall_now());
+  if (!seen.pressure) {
+    known.stalls = stalls(host, seen, buffer);
+  }
+  if (seen.kubelet && host.root) {
+    const auto answers = container_runtime_answers(*seen.kubelet, *host.root, kRuntimeAnswerTime);
+    known.runtime_silence = answers ? std::string{} : to_text(answers.error());
+  }
+  return make_plan(std::move(seen), config, known);
+}
+
+/// Every guard that does not hold, a line each.
+std::string guards_against(const Plan& plan) {
+  std::string text;
+  for (const Guard& guard : plan.guards) {
+    if (guard.ok != true) {
+      text += fmt::format("\n  {} {}: {}", guard.ok ? "NO" : "? ", guard.name, guard.reason);
+    }
+  }
+  return text;
+}
+
+/// Runs a transaction to its end on the loop.
+class Run {
+ public:
+  Run(systemd::EventLoop& loop, Transaction& transaction, const Progress& progress)
+      : loop_{loop}, transaction_{transaction}, progress_{progress} {}
+
+  Transaction::Outcome to_the_end() {
+    step();
+    const Result<int> ended = loop_.run();
+    return ended ? outcome_ : Transaction::Outcome::kRunning;
+  }
+
+ private:
+  void step() {
+    outcome_ = transaction_.advance();
+    const std::string line =
+        std::string{to_text(transaction_.journal().phase)} + ": " + transaction_.reason();
+    if (line != told_) {
+      progress_(line);
+      told_ = line;
+    }
+    if (outcome_ != Transaction::Outcome::kRunning) {
+      loop_.exit(0);
+      return;
+    }
+    auto timer = loop_.after(kInterval, [this] { step(); });
+    if (timer) {
+      timer_ = std::move(*timer);
+    } else {
+      loop_.exit(1);
+    }
+  }
+
+  systemd::EventLoop& loop_;
+  Transaction& transaction_;
+  const Progress& progress_;
+  systemd::EventSource timer_;
+  Transaction::Outcome outcome_ = Transaction::Outcome::kRunning;
+  std::string told_;
+};
+
+/// What is to be carried out: new content for the file, or the journal of what was interrupted.
+using Attempt = std::variant<std::string, Journal>;
+
+/// An interrupted transaction of this kubelet's file. Absent: there is none.
+Result<std::optional<Attempt>> interrupted(const Host& host, const Kubelet& kubelet) {
+  if (kubelet.target == Target::kNone) {
+    return std::optional<Attempt>{};
+  }
+  auto journal = read_journal(*host.root, kubelet.file);
+  if (!journal) {
+    return tl::unexpected{journal.error()};
+  }
+  if (!*journal || (**journal).phase == Phase::kCommitted) {
+    return std::optional<Attempt>{};
+  }
+  return std::optional<Attempt>{std::move(**journal)};
+}
+
+/// Why the plan cannot be applied. Absent: it can.
+std::optional<ActReport> refusal(const Plan& plan, const config::AgentConfig& config) {
+  const auto& kubelet = plan.observation.kubelet;
+  if (!kubelet) {
+    return ActReport{ActOutcome::kFailed, "no kubelet is found on this node"};
+  }
+  if (plan.file_content.empty()) {
+    return ActReport{
+        ActOutcome::kFailed,
+        "nothing to apply: " +
+            (kubelet->target == Target::kNone ? kubelet->target_reason : plan.sizing.reason)};
+  }
+  if (const std::string guards = guards_against(plan); !guards.empty()) {
+    return ActReport{ActOutcome::kRefused, "refused by guards, nothing was changed:" + guards};
+  }
+  if (const std::string forbidden = restart_forbidden(*kubelet, config); !forbidden.empty()) {
+    return ActReport{ActOutcome::kRefused, "nothing was changed: " + forbidden};
+  }
+  return std::nullopt;
+}
+
+ActReport report_end(const Host& host,
+                     const Transaction& transaction,
+                     Transaction::Outcome outcome,
+                     Record& record) {
+  std::string text = transaction.reason();
+  if (outcome == Transaction::Outcome::kCommitted) {
+    record.failures = 0;
+    text = "in force: " + transaction.journal().file + ": " + text;
+  } else {
+    count_failure(record, wall_now(), transaction.reason());
+    text = "failed and put back: " + text;
+  }
+  if (const Result<void> saved = save_record(*host.root, record); !saved) {
+    text += "\n" + to_text(saved.error());
+  }
+  return {outcome == Transaction::Outcome::kCommitted ? ActOutcome::kDone : ActOutcome::kFailed,
+          text};
+}
+
+ActReport carry_out(const Host& host,
+                    const config::AgentConfig& config,
+                    Attempt attempt,
+                    Record& record,
+                    const Progress& progress) {
+  auto loop = systemd::EventLoop::create();
+  const Result<HostLock> lock = HostLock::take(*host.root, kChangeLock);
+  if (!loop || !lock) {
+    return failed(loop ? lock.error() : loop.error());
+  }
+  LiveNode node{host, config, *loop, [&host, &record] {
+                  count_restart(record, wall_now());
+                  return save_record(*host.root, record);
+                }};
+  auto* const left = std::get_if<Journal>(&attempt);
+  Result<Journal> journal = left != nullptr ? Result<Journal>{std::move(*left)}
+                                            : node.intend(std::get<std::string>(attempt));
+  if (!journal) {
+    return failed(journal.error());
+  }
+  Transaction transaction{node, std::move(*journal), left != nullptr};
+  const auto begun = std::chrono::system_clock::now();
+  const Transaction::Outcome outcome = Run{*loop, transaction, progress}.to_the_end();
+  for (const std::string& line : node.kubelet_warnings_since(begun)) {
+    progress("kubelet: " + line);
+  }
+  return report_end(host, transaction, outcome, record);
+}
+
+}  // namespace
+
+ActReport apply(const Host& host,
+                const config::AgentConfig& config,
+                bool dry_run,
+                const Progress& progress) {
+  LoadedRecord loaded = load_record(*host.root);
+  if (loaded.problem) {
+    progress(to_text(*loaded.problem));
+  }
+  const Plan plan = plan_to_act(host, config, loaded.record);
+  const auto& kubelet = plan.observation.kubelet;
+  auto attempt =
+      kubelet ? interrupted(host, *kubelet) : Result<std::optional<Attempt>>{std::nullopt};
+  if (!attempt) {
+    return failed(attempt.error());
+  }
+  if (*attempt && dry_run) {
+    return {ActOutcome::kDone, "an interrupted transaction would be finished or undone first"};
+  }
+  if (*attempt) {
+    return carry_out(host, config, std::move(**attempt), loaded.record, progress);
+  }
+  if (std::optional<ActReport> refused = refusal(plan, config)) {
+    return *refused;
+  }
+  if (plan.diff.empty()) {
+    return {ActOutcome::kDone, kubelet->file + " has this value already"};
+  }
+  if (dry_run) {
+    return {ActOutcome::kDone,
+            kubelet->file + " would be written, and the kubelet restarted:\n" + plan.diff};
+  }
+  return carry_out(host, config, Attempt{plan.file_content}, loaded.record, progress);
+}
+
+ActReport roll_back(const Host& host, const config::AgentConfig& config) {
+  const Result<HostLock> lock = HostLock::take(*host.root, kChangeLock);
+  if (!lock) {
+    return failed(lock.error());
+  }
+  cgroup::Buffer buffer;
+  const Result<Kubelet> kubelet = host.proc ? find_kubelet(*host.proc, *host.root, config, buffer)
+                                            : tl::unexpected{host.proc.error()};
+  if (!kubelet) {
+    return {ActOutcome::kFailed,
+            "which file is the agent's cannot be told: " + to_text(kubelet.error())};
+  }
+  const auto removed = remove_target_files(*host.root, *kubelet);
+  if (!removed) {
+    return failed(removed.error());
+  }
+  if (const Result<void> forgotten = remove_state(*host.root); !forgotten) {
+    return failed(forgotten.error());
+  }
+  std::string text = removed->empty() ? "nothing of the agent's was there" : "removed:";
+  for (const std::string& path : *removed) {
+    text += "\n  " + path;
+  }
+  if (!removed->empty()) {
+    text += "\nthe kubelet runs on with its present value until its next start";
+  }
+  return {ActOutcome::kDone, text};
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/history.h"
+#include "agent/live_node.h"
+#include "agent/policy/decide.h"
+#include "agent/state_file.h"
+#include "agent/status_file.h"
+#include "agent/target_files.h"
+
+namespace eviction::agent {
+
+/// "eviction-agent run": watches the node, decides at each full walk, and does what was decided.
+/// One thread, one event loop; neither a kubelet nor anything else has to be there when it starts.
+class Daemon {
+ public:
+  /// load: reads the configuration again. host has to outlive it.
+  Daemon(const Host& host,
+         config::AgentConfig config,
+         std::function<config::LoadedConfig()> load,
+         systemd::EventLoop& loop);
+
+  /// Until SIGTERM or SIGINT. Errors: another daemon runs on this host; the event loop failed.
+  [[nodiscard]] Result<void> run();
+
+ private:
+  [[nodiscard]] Result<void> listen();
+  void arm_pressure_trigger();
+  void look();
+  void walk();
+  void on_pressure();
+  void observe_and_plan();
+  [[nodiscard]] Circumstances circumstances();
+  void decide_and_act();
+  void act(const Decision& decision);
+  void begin(const std::string& content);
+  void resume();
+  void advance();
+  void end_transaction(Transaction::Outcome outcome);
+  void change_file(const std::optional<std::string>& content, const std::string& reason);
+  void stage(const std::optional<std::string>& content);
+  void remove_outdated();
+  void tell();
+  void reload();
+  void stop();
+  void problem(const Error& error);
+
+  const Host& host_;
+  config::AgentConfig config_;
+  std::function<config::LoadedConfig()> load_;
+  systemd::EventLoop& loop_;
+  cgroup::Buffer buffer_;
+
+  systemd::EventSource look_timer_;
+  systemd::EventSource walk_timer_;
+  systemd::EventSource transaction_timer_;
+  systemd::EventSource pressure_;
+  std::vector<systemd::EventSource> signals_;
+  int pressure_fd_ = -1;
+
+  Plan plan_;
+  Status status_;
+  Record record_;
+  AvailableHistory history_;
+  LiveNode node_;
+  std::unique_ptr<Transaction> transaction_;
+  std::optional<HostLock> change_lock_;
+  std::optional<Bytes> last_available_;
+  std::chrono::milliseconds last_look_{};
+  std::chrono::milliseconds last_walk_{};
+  /// A second; at least what one CPU faults in, 2 GiB.
+  Bytes fastest_fall_{std::int64_t{2} << 30};
+  bool warned_ = false;
+  std::optional<std::uint64_t> last_stalls_;
+  std::optional<std::chrono::seconds> lower_since_;
+  std::string last_told_;
+};
+
+}  // namespace eviction::agent

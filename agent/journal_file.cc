@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/journal_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include <nlohmann/json.hpp>
+
+namespace eviction::agent {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+
+constexpr std::array kPhases{Phase::kWrite,
+                             Phase::kRestart,
+                             Phase::kProof,
+                             Phase::kWatch,
+                             Phase::kPutBack,
+                             Phase::kCommitted};
+
+json optional_text(const std::optional<std::string>& text) {
+  return text ? json(*text) : json(nullptr);
+}
+
+std::optional<std::string> text_or_null(const json& value) {
+  return value.is_null() ? std::nullopt : std::optional{value.get<std::string>()};
+}
+
+Journal from_json(const json& document) {
+  Journal journal;
+  const std::string phase = document.at("phase").get<std::string>();
+  const auto* const known =
+      std::ranges::find_if(kPhases, [&phase](Phase one) { return to_text(one) == phase; });
+  if (known == kPhases.end() || document.at("version").get<int>() != kVersion) {
+    throw json::other_error::create(501, "it is of another version of eviction-agent", nullptr);
+  }
+  journal.phase = *known;
+  journal.since = std::chrono::seconds{document.at("since_seconds").get<std::int64_t>()};
+  journal.boot_id = document.at("boot_id").get<std::string>();
+  journal.file = document.at("file").get<std::string>();
+  journal.before = text_or_null(document.at("before"));
+  journal.after = text_or_null(document.at("after"));
+  journal.kubelet.boot_id = document.at("kubelet").at("boot_id").get<std::string>();
+  journal.kubelet.start = document.at("kubelet").at("start_ticks").get<std::uint64_t>();
+  journal.pods = document.at("pods").get<std::vector<std::string>>();
+  journal.restarted_again = document.at("restarted_again").get<bool>();
+  journal.failure = document.at("failure").get<std::string>();
+  return journal;
+}
+
+}  // namespace
+
+std::string journal_path(const std::string& file) {
+  return file + ".journal";
+}
+
+std::string render_journal(const Journal& journal) {
+  const json document{
+      {"version", kVersion},
+      {"phase", std::string{to_text(journal.phase)}},
+      {"since_seconds", journal.since.count()},
+      {"boot_id", journal.boot_id},
+      {"file", journal.file},
+      {"before", optional_text(journal.before)},
+      {"after", optional_text(journal.after)},
+      {"kubelet", {{"boot_id", journal.kubelet.boot_id}, {"start_ticks", journal.kubelet.start}}},
+      {"pods", journal.pods},
+      {"restarted_again", journal.restarted_again},
+      {"failure", journal.failure}};
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+Result<Journal> parse_journal(std::string_view text, const std::string& path) {
+  try {
+    return from_json(json::parse(text));
+  } catch (const json::exception& exception) {
+    return tl::unexpected{
+        Error{.kind = ErrorKind::kMalformed,
+              .path = path,
+              .what = std::string{"it is no journal of a transaction: "} + exception.what(),
+              .remedy = "check the file it stands beside, then remove the journal"}};
+  }
+}
+
+Result<std::optional<Journal>> read_journal(const cgroup::Directory& root,
+                                            const std::string& file) {
+  const std::string path = journal_path(file);
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = root.read(path, buffer);
+  if (!text) {
+    if (text.error().kind == ErrorKind::kAbsent) {
+      return std::optional<Journal>{};
+    }
+    return tl::unexpected{text.error()};
+  }
+  Result<Journal> journal = parse_journal(*text, root.path_of(path));
+  if (!journal) {
+    return tl::unexpected{std::move(journal.error())};
+  }
+  return std::optional{std::move(*journal)};
+}
+
+}  // namespace eviction::agent

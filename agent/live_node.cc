@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/live_node.h"
+
+#include <algorithm>
+#include <ctime>
+#include <iterator>
+#include <utility>
+
+#include "agent/journal_file.h"
+#include "agent/kubelet_health.h"
+#include "agent/kubelet_log.h"
+#include "agent/kubelet_signal.h"
+#include "agent/service_unit.h"
+#include "agent/target_files.h"
+#include "agent/value_proof.h"
+#include "cgroup/process.h"
+#include "config/atomic_file.h"
+#include "config/drop_in.h"
+
+namespace eviction::agent {
+
+namespace {
+
+/// The kubelet answers from memory on the loopback interface: what takes longer is ill.
+constexpr std::chrono::milliseconds kAnswerTime{1000};
+
+/// A pod's ServiceAccount token. Source: kubernetes v1.36
+/// plugin/pkg/admission/serviceaccount/admission.go DefaultAPITokenMountPath.
+constexpr const char* kTokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+bool restarts_by_unit(Target target) {
+  return target != Target::kRke2Dropin && target != Target::kNone;
+}
+
+}  // namespace
+
+std::chrono::seconds since_boot() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds{now.tv_sec};
+}
+
+Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
+                                              cgroup::Buffer& buffer) {
+  const Result<cgroup::Hierarchy> hierarchy = cgroup::open_hierarchy(sys);
+  const Result<std::string> path =
+      hierarchy ? cgroup::find_kubepods(*hierarchy) : tl::unexpected{hierarchy.error()};
+  const Result<cgroup::Kubepods> tree =
+      path ? cgroup::read_kubepods(*hierarchy, *path, buffer) : tl::unexpected{path.error()};
+  if (!tree) {
+    return tl::unexpected{tree.error()};
+  }
+  std::vector<std::string> running;
+  for (const cgroup::PodCgroup& pod : tree->pods) {
+    const bool has_process = std::ranges::any_of(
+        pod.containers,
+        [](const cgroup::ContainerCgroup& container) { return !container.pids.empty(); });
+    if (has_process) {
+      running.push_back(pod.uid);
+    }
+  }
+  std::ranges::sort(running);
+  return running;
+}
+
+std::string restart_forbidden(const Kubelet& kubelet, const config::AgentConfig& config) {
+  const bool whole_service =
+      kubelet.target != Target::kKubeletDropin && restarts_by_unit(kubelet.target);
+  if (!whole_service || config.restart_unit) {
+    return {};
+  }
+  return "target " + std::string{to_text(kubelet.target)} +
+         " needs a restart of the whole service, and [kubelet] restart-unit is no";
+}
+
+Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {
+  const Result<Kubelet> found = kubelet();
+  if (!found) {
+    return tl::unexpected{found.error()};
+  }
+  if (!host_.sys) {
+    return tl::unexpected{host_.sys.error()};
+  }
+  Result<std::vector<std::string>> pods = running_pods(*host_.sys, buffer_);
+  if (!pods) {
+    return tl::unexpected{pods.error()};
+  }
+  Journal journal;
+  journal.since = since_boot();
+  journal.boot_id = boot_id();
+  journal.file = found->file;
+  journal.before = found->file_content;
+  journal.after = content;
+  journal.kubelet = {journal.boot_id, found->start};
+  journal.pods = std::move(*pods);
+  return journal;
+}
+
+std::vector<std::string> LiveNode::kubelet_warnings_since(
+    std::chrono::system_clock::time_point since) {
+  const Result<Kubelet> found = kubelet();
+  if (!found) {
+    return {};
+  }
+  auto lines = read_kubelet_warnings(*found, *host_.root, since);
+  return lines ? std::move(*lines) : std::vector<std::string>{};
+}
+
+Facts LiveNode::look(const Journal& journal) {
+  Facts facts;
+  facts.now = since_boot();
+  facts.boot_id = boot_id();
+  if (auto content = read_file(*host_.root, journal.file)) {
+    facts.file_known = true;
+    facts.file = std::move(*content);
+  }
+  const Result<Kubelet> found = kubelet();
+  if (found) {
+    facts.kubelet = KubeletRun{facts.boot_id, found->start};
+    const Result<KubeletHealth> health = kubelet_health(*found, kAnswerTime);
+    // Where it is switched off, that the kubelet runs has to do.
+    facts.healthy = health ? health->healthy : health.error().kind == ErrorKind::kUnsupported;
+  }
+  facts.restart_impossible = unit_failure_;
+  const bool proves = journal.phase == Phase::kProof || journal.phase == Phase::kWatch;
+  if (proves && found && journal.after) {
+    const auto wanted = config::parse_own_file(*journal.after, journal.file);
+    if (wanted) {
+      facts.proof = prove_value(*found, *wanted, *host_.root, kTokenFile, kAnswerTime);
+    } else {
+      facts.proof.reason = to_text(wanted.error());
+    }
+  }
+  if (journal.phase == Phase::kWatch && host_.sys) {
+    if (const auto running = running_pods(*host_.sys, buffer_)) {
+      std::ranges::set_difference(journal.pods, *running, std::back_inserter(facts.lost));
+    }
+  }
+  return facts;
+}
+
+Result<void> LiveNode::save(const Journal& journal) {
+  const std::string path = journal_path(journal.file);
+  const std::size_t slash = path.rfind('/');
+  const Result<cgroup::Directory> folder = config::make_folder(*host_.root, path.substr(0, slash));
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const auto written =
+      config::write_atomically(*folder, path.substr(slash + 1), render_journal(journal));
+  return written ? Result<void>{} : tl::unexpected{written.error()};
+}
+
+Result<void> LiveNode::remove_journal(const std::string& file) {
+  const std::string path = journal_path(file);
+  const std::size_t slash = path.rfind('/');
+  const Result<cgroup::Directory> folder = host_.root->open_below(path.substr(0, slash));
+  return folder ? config::remove_durably(*folder, path.substr(slash + 1))
+                : tl::unexpected{folder.error()};
+}
+
+Result<void> LiveNode::write(const std::string& file, const std::optional<std::string>& content) {
+  return put_file(*host_.root, file, content);
+}
+
+Result<void> LiveNode::restart_kubelet() {
+  const Result<Kubelet> found = kubelet();
+  if (!found) {
+    return tl::unexpected{found.error()};
+  }
+  if (const std::string forbidden = restart_forbidden(*found, config_); !forbidden.empty()) {
+    return tl::unexpected{Error{.kind = ErrorKind::kUnsupported, .path = {}, .what = forbidden}};
+  }
+  if (Result<void> remembered = before_restart_(); !remembered) {
+    return remembered;
+  }
+  return restarts_by_unit(found->target) ? restart_unit(*found)
+                                         : terminate_kubelet(*host_.proc, *found);
+}
+
+std::string LiveNode::boot_id() {
+  const Result<std::string_view> text = host_.proc
+                                            ? host_.proc->read("sys/kernel/random/boot_id", buffer_)
+                                            : tl::unexpected{host_.proc.error()};
+  return text ? std::string{text->substr(0, text->find('\n'))} : std::string{};
+}
+
+Result<Kubelet> LiveNode::kubelet() {
+  if (!host_.proc || !host_.root) {
+    return tl::unexpected{host_.proc ? host_.root.error() : host_.proc.error()};
+  }
+  return find_kubelet(*host_.proc, *host_.root, config_, buffer_);
+}
+
+Result<void> LiveNode::restart_unit(const Kubelet& kubelet) {
+  const Result<std::string> cgroup = cgroup::read_cgroup_path(*host_.proc, kubelet.pid, buffer_);
+  const std::optional<std::string> unit = cgroup ? service_of_path(*cgroup) : std::nullopt;
+  if (!unit) {
+    return tl::unexpected{Error{.kind = ErrorKind::kUnsupported,
+                                .path = host_.proc->path_of(std::to_string(kubelet.pid)),
+                                .what = "the kubelet runs in no service of systemd's",
+                                .remedy = "restart it by hand, and set [agent] mode = stage"}};
+  }
+  if (!units_) {
+    auto connected = systemd::SdBusUnitManager::connect_system(loop_);
+    if (!connected) {
+      return tl::unexpected{connected.error()};
+    }
+    units_ = std::move(*connected);
+  }
+  unit_failure_.reset();
+  return units_->restart(*unit, [this](const Result<void>& ended) {
+    if (!ended) {
+      unit_failure_ = to_text(ended.error());
+    }
+  });
+}
+
+}  // namespace eviction::agent

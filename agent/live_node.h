@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/observation.h"
+#include "agent/transaction.h"
+#include "config/agent_config.h"
+#include "systemd/event_loop.h"
+#include "systemd/unit_manager.h"
+
+namespace eviction::agent {
+
+/// Since the boot of the node, suspended time included, as /proc counts process starts.
+[[nodiscard]] std::chrono::seconds since_boot();
+
+/// UIDs of the pods that have a process, sorted. Errors: those of the cgroup tree.
+[[nodiscard]] Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
+                                                            cgroup::Buffer& buffer);
+
+/// Why the agent may not restart this kubelet by the configuration. Empty: it may.
+[[nodiscard]] std::string restart_forbidden(const Kubelet& kubelet,
+                                            const config::AgentConfig& config);
+
+/// The node that the agent runs on. host, config and loop have to outlive it.
+class LiveNode final : public TransactionNode {
+ public:
+  /// before_restart is called before the kubelet is told, and must have remembered it on the disk
+  /// when it returns; without that no restart is made.
+  LiveNode(const Host& host,
+           const config::AgentConfig& config,
+           systemd::EventLoop& loop,
+           std::function<Result<void>()> before_restart)
+      : host_{host}, config_{config}, loop_{loop}, before_restart_{std::move(before_restart)} {}
+
+  /// The journal of a transaction that gives the target's file this content. Errors: no kubelet, no
+  /// boot id, no file system, no pods to be seen.
+  [[nodiscard]] Result<Journal> intend(const std::optional<std::string>& content);
+
+  /// What the kubelet logged of our value and of its start since then, where its log can be read.
+  [[nodiscard]] std::vector<std::string> kubelet_warnings_since(
+      std::chrono::system_clock::time_point since);
+
+  [[nodiscard]] Facts look(const Journal& journal) override;
+  [[nodiscard]] Result<void> save(const Journal& journal) override;
+  [[nodiscard]] Result<void> remove_journal(const std::string& file) override;
+  [[nodiscard]] Result<void> write(const std::string& file,
+                                   const std::optional<std::string>& content) override;
+  [[nodiscard]] Result<void> restart_kubelet() override;
+
+ private:
+  [[nodiscard]] std::string boot_id();
+  [[nodiscard]] Result<Kubelet> kubelet();
+  [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
+
+  const Host& host_;
+  const config::AgentConfig& config_;
+  systemd::EventLoop& loop_;
+  std::function<Result<void>()> before_restart_;
+  std::unique_ptr<systemd::UnitManager> units_;
+  std::optional<std::string> unit_failure_;
+  cgroup::Buffer buffer_;
+};
+
+}  // namespace eviction::agent

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/policy/decide.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/policy/guards.h"
+
+namespace eviction::agent {
+
+namespace {
+
+using std::chrono::sys_seconds;
+
+constexpr std::chrono::hours kDay{24};
+
+/// Values closer than this are the same: two rounding steps, or a twentieth of the larger.
+bool close(Bytes one, Bytes other, Bytes step) {
+  const Bytes band = std::max(step + step, Bytes{std::max(one, other).value() / 20});
+  return std::max(one, other) - std::min(one, other) <= band;
+}
+
+bool close(const std::optional<Bytes>& one, const std::optional<Bytes>& other, Bytes step) {
+  return one.has_value() == other.has_value() && (!one || close(*one, *other, step));
+}
+
+const Guard* first_against(const Plan& plan) {
+  const auto found =
+      std::ranges::find_if(plan.guards, [](const Guard& guard) { return guard.ok == false; });
+  return found == plan.guards.end() ? nullptr : &*found;
+}
+
+const Guard* first_unknown(const Plan& plan) {
+  const auto found =
+      std::ranges::find_if(plan.guards, [](const Guard& guard) { return !guard.ok.has_value(); });
+  return found == plan.guards.end() ? nullptr : &*found;
+}
+
+/// Whether a file with the plan's content is safe to be read by the next kubelet, whoever starts
+/// it: the guards that bind the value itself. Those about the moment do not matter here.
+bool is_safe(const Plan& plan) {
+  return !plan.file_content.empty() && std::ranges::none_of(plan.guards, [](const Guard& guard) {
+    const bool of_the_moment = guard.name == "calm" || guard.name == "settled" ||
+                               guard.name == "restart-budget" || guard.name == "version" ||
+                               guard.name == "headroom-now";
+    return !of_the_moment && guard.ok != true;
+  });
+}
+
+/// What an armed value needs now, when it can no longer stand.
+Decision protect_pods(const Plan& plan, Bytes hard, Bytes bound) {
+  const std::string why = fmt::format(
+      "with a hard threshold of {} the next start of the kubelet would reject running "
+      "pods, whose requests leave {}",
+      to_human(hard),
+      to_human(std::max(bound, Bytes{})));
+  if (is_safe(plan) && plan.sizing.hard.value_or(Bytes{}) < hard) {
+    return {Act::kShrink, plan.file_content, why};
+  }
+  return {Act::kWithdraw, {}, why};
+}
+
+Decision stage(const Plan& plan, const Situation& situation, const std::string& why) {
+  if (plan.file_content.empty() || first_against(plan) != nullptr) {
+    return situation.staged ? Decision{Act::kUnstage, {}, why} : Decision{Act::kNothing, {}, why};
+  }
+  if (situation.staged == plan.file_content) {
+    return {Act::kNothing, {}, why};
+  }
+  return {Act::kStage, plan.file_content, why};
+}
+
+Decision enforce(const Plan& plan, const Situation& situation) {
+  if (const Guard* const guard = first_against(plan)) {
+    return stage(plan, situation, "guard " + guard->name + " refuses: " + guard->reason);
+  }
+  if (const Guard* const guard = first_unknown(plan)) {
+    return stage(plan, situation, "guard " + guard->name + " cannot know: " + guard->reason);
+  }
+  if (!situation.restart_forbidden.empty()) {
+    return stage(plan, situation, situation.restart_forbidden);
+  }
+  return {Act::kApply, plan.file_content, "all guards hold"};
+}
+
+/// What is to be done about the value that our file has. Absent: nothing of its own.
+std::optional<Decision> about_armed(const Plan& plan, const Situation& situation) {
+  const auto& kubelet = plan.observation.kubelet;
+  const auto now = kubelet ? armed(*kubelet) : std::nullopt;
+  if (!now || !plan.memory.capacity) {
+    return std::nullopt;
+  }
+  const Bytes step = rounding_step(*plan.memory.capacity);
+  const auto bound = requests_bound(plan.observation, plan.memory, step);
+  if (now->hard && bound && *now->hard > *bound) {
+    return protect_pods(plan, *now->hard, *bound);
+  }
+  if (close(now->hard, plan.sizing.hard, step) && close(now->soft, plan.sizing.soft, step)) {
+    return Decision{
+        situation.staged ? Act::kUnstage : Act::kNothing, {}, "the file has this value"};
+  }
+  return std::nullopt;
+}
+
+/// Absent: there is nothing that could be applied, and why is told.
+std::optional<std::string> nothing_to_apply(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  if (!kubelet) {
+    return "no kubelet is found";
+  }
+  if (kubelet->target == Target::kNone) {
+    return "this kubelet reads no file of ours: " + kubelet->target_reason;
+  }
+  if (plan.file_content.empty()) {
+    return plan.sizing.reason;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void count_restart(Record& record, sys_seconds now) {
+  std::erase_if(record.restarts, [now](sys_seconds at) { return now - at >= kDay; });
+  record.restarts.push_back(now);
+}
+
+void count_failure(Record& record, sys_seconds now, std::string reason) {
+  ++record.failures;
+  record.last_failure = now;
+  record.last_failure_reason = std::move(reason);
+}
+
+int restarts_within_a_day(const Record& record, sys_seconds now) {
+  // A clock that was set back makes restarts of the future, which count as well.
+  return static_cast<int>(
+      std::ranges::count_if(record.restarts, [now](sys_seconds at) { return now - at < kDay; }));
+}
+
+std::string restart_refused(const Record& record, sys_seconds now) {
+  if (record.failures >= kQuarantineAfter) {
+    return fmt::format(
+        "quarantined after {} failures, the last: {}; eviction-agent rollback clears "
+        "this",
+        record.failures,
+        record.last_failure_reason);
+  }
+  if (record.failures == 0 || !record.last_failure) {
+    return {};
+  }
+  const std::chrono::hours wait = kBackOff * (1 << (record.failures - 1));
+  const std::chrono::seconds since = now - *record.last_failure;
+  if (since >= wait || since < -wait) {
+    return {};
+  }
+  return fmt::format("failed {} s ago, the next try is after {} s: {}",
+                     since.count(),
+                     std::chrono::seconds{wait}.count(),
+                     record.last_failure_reason);
+}
+
+std::optional<config::MemoryEviction> armed(const Kubelet& kubelet) {
+  if (!kubelet.file_content) {
+    return std::nullopt;
+  }
+  const auto own = config::parse_own_file(*kubelet.file_content, kubelet.file);
+  return own ? std::optional{*own} : std::nullopt;
+}
+
+std::string_view to_text(Act act) {
+  switch (act) {
+    case Act::kNothing:
+      return "nothing";
+    case Act::kStage:
+      return "stage";
+    case Act::kUnstage:
+      return "unstage";
+    case Act::kApply:
+      return "apply";
+    case Act::kShrink:
+      return "shrink";
+    case Act::kWithdraw:
+      return "withdraw";
+  }
+  return "";
+}
+
+std::optional<std::string> unsafe_alone(const Plan& plan) {
+  if (!plan.observation.kubelet || !plan.memory.capacity) {
+    return std::nullopt;
+  }
+  const auto now = armed(*plan.observation.kubelet);
+  const auto bound =
+      requests_bound(plan.observation, plan.memory, rounding_step(*plan.memory.capacity));
+  if (!now || !now->hard || !bound) {
+    return std::nullopt;
+  }
+  Bytes largest;
+  for (const Pod& pod : plan.observation.pods) {
+    largest = std::max(largest, pod.request ? pod.request->high : Bytes{});
+  }
+  if (*now->hard <= *bound - largest) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "the hard threshold of {} leaves {} for pods, less than the largest request "
+      "here, {}, and no agent runs to watch over it",
+      to_human(*now->hard),
+      to_human(std::max(*bound - *now->hard, Bytes{})),
+      to_human(largest));
+}
+
+bool asks_for_less(const Plan& plan) {
+  if (!plan.observation.kubelet || !plan.memory.capacity) {
+    return false;
+  }
+  const auto now = armed(*plan.observation.kubelet);
+  const Bytes step = rounding_step(*plan.memory.capacity);
+  const auto less = [step](const std::optional<Bytes>& one, const std::optional<Bytes>& other) {
+    return one && other && *one < *other && !close(*one, *other, step);
+  };
+  return now && (less(plan.sizing.hard, now->hard) || less(plan.sizing.soft, now->soft));
+}
+
+Decision decide(const Plan& plan, const Situation& situation) {
+  if (situation.mode == config::Mode::kObserve) {
+    return {Act::kNothing, {}, "mode observe"};
+  }
+  if (std::optional<Decision> decision = about_armed(plan, situation)) {
+    return *decision;
+  }
+  if (const std::optional<std::string> why = nothing_to_apply(plan)) {
+    return stage(plan, situation, *why);
+  }
+  if (situation.mode == config::Mode::kStage) {
+    return stage(plan, situation, "mode stage: eviction-agent apply puts the value in force");
+  }
+  if (situation.lower_for && *situation.lower_for < kSlowToLower) {
+    return {Act::kNothing,
+            {},
+            fmt::format("less would do since {} s; taken up after {} s",
+                        situation.lower_for->count(),
+                        std::chrono::seconds{kSlowToLower}.count())};
+  }
+  return enforce(plan, situation);
+}
+
+}  // namespace eviction::agent

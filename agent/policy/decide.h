@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/plan.h"
+#include "config/drop_in.h"
+
+namespace eviction::agent {
+
+/// What the agent remembers of its own deeds, over restarts of itself and of the node.
+struct Record {
+  /// When it restarted the kubelet, oldest first; of the last 24 hours.
+  std::vector<std::chrono::sys_seconds> restarts;
+  int failures = 0;  ///< transactions that failed, without one that was committed in between
+  std::optional<std::chrono::sys_seconds> last_failure;
+  std::string last_failure_reason;
+
+  bool operator==(const Record&) const = default;
+};
+
+/// After so many failures the agent only observes, until "rollback" clears its record.
+inline constexpr int kQuarantineAfter = 3;
+/// Wait after the first failure; doubled by each further one.
+inline constexpr std::chrono::hours kBackOff{1};
+/// A smaller value is taken up only after the need was smaller for this long.
+inline constexpr std::chrono::hours kSlowToLower{24};
+
+/// Adds a restart, and forgets those older than 24 hours.
+void count_restart(Record& record, std::chrono::sys_seconds now);
+void count_failure(Record& record, std::chrono::sys_seconds now, std::string reason);
+[[nodiscard]] int restarts_within_a_day(const Record& record, std::chrono::sys_seconds now);
+
+/// Why no restart is right now whatever the budget says: back-off or quarantine. Empty: nothing.
+[[nodiscard]] std::string restart_refused(const Record& record, std::chrono::sys_seconds now);
+
+/// What our file says, which the kubelet reads at its next start. Absent: there is no file of ours.
+[[nodiscard]] std::optional<config::MemoryEviction> armed(const Kubelet& kubelet);
+
+/// What is to be done with the file of this plan.
+enum class Act {
+  kNothing,
+  kStage,     ///< write content beside the file
+  kUnstage,   ///< remove what stands beside the file
+  kApply,     ///< a transaction that writes content
+  kShrink,    ///< write content, less than the file has, without a restart
+  kWithdraw,  ///< remove the file without a restart
+};
+
+/// "nothing", "stage", "unstage", "apply", "shrink", "withdraw".
+[[nodiscard]] std::string_view to_text(Act act);
+
+struct Decision {
+  Act act = Act::kNothing;
+  std::string content = {};
+  std::string reason = {};
+};
+
+/// What is known besides the plan when the decision is made.
+struct Situation {
+  config::Mode mode = config::Mode::kStage;
+  std::optional<std::string> staged = {};  ///< what stands beside the file
+  /// Why the configuration allows no restart of this kubelet; empty: it does.
+  std::string restart_forbidden = {};
+  /// How long the plan has asked for less than is armed. Absent: it does not.
+  std::optional<std::chrono::seconds> lower_for = {};
+};
+
+/// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
+/// withdrawn in every mode but observe, whatever else holds; nothing else is done while a guard
+/// does not allow it.
+[[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
+
+/// Why the armed hard value cannot be left to itself while no agent runs: without margin for one
+/// more pod like the largest here, a later start of the kubelet could reject one. Absent: it can.
+[[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
+
+/// Whether the plan asks for clearly less than is armed.
+[[nodiscard]] bool asks_for_less(const Plan& plan);
+
+}  // namespace eviction::agent

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/state_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "config/atomic_file.h"
+
+namespace eviction::agent {
+
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+
+constexpr int kVersion = 1;
+/// No agent restarts a kubelet more often than [agent] restarts-per-day allows, which is at most
+/// 24; more is no record of ours.
+constexpr std::size_t kMostRestarts = 1000;
+
+json to_json(const std::optional<sys_seconds>& at) {
+  return at ? json(at->time_since_epoch().count()) : json(nullptr);
+}
+
+sys_seconds time_of(const json& value) {
+  return sys_seconds{seconds{value.get<std::int64_t>()}};
+}
+
+Record from_json(const json& document) {
+  if (document.at("version").get<int>() != kVersion) {
+    throw json::other_error::create(501, "it is of another version of eviction-agent", nullptr);
+  }
+  Record record;
+  const json& restarts = document.at("restarts");
+  if (!restarts.is_array() || restarts.size() > kMostRestarts) {
+    throw json::other_error::create(501, "restarts is no list of times", nullptr);
+  }
+  std::ranges::transform(restarts, std::back_inserter(record.restarts), time_of);
+  record.failures = document.at("failures").get<int>();
+  if (record.failures < 0 || record.failures > static_cast<int>(kMostRestarts)) {
+    throw json::other_error::create(501, "failures is out of range", nullptr);
+  }
+  if (const json& last = document.at("last_failure"); !last.is_null()) {
+    record.last_failure = time_of(last);
+  }
+  record.last_failure_reason = document.at("last_failure_reason").get<std::string>();
+  return record;
+}
+
+std::string state_path() {
+  return std::string{kStateFolder} + '/' + std::string{kStateFile};
+}
+
+}  // namespace
+
+std::string render_record(const Record& record) {
+  json restarts = json::array();
+  for (const sys_seconds at : record.restarts) {
+    restarts.push_back(at.time_since_epoch().count());
+  }
+  const json document{{"version", kVersion},
+                      {"restarts", std::move(restarts)},
+                      {"failures", record.failures},
+                      {"last_failure", to_json(record.last_failure)},
+                      {"last_failure_reason", record.last_failure_reason}};
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+Result<Record> parse_record(std::string_view text, const std::string& path) {
+  try {
+    return from_json(json::parse(text));
+  } catch (const json::exception& exception) {
+    return tl::unexpected{
+        Error{.kind = ErrorKind::kMalformed,
+              .path = path,
+              .what = std::string{"it is no state of eviction-agent: "} + exception.what()}};
+  }
+}
+
+LoadedRecord load_record(const cgroup::Directory& root) {
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = root.read(state_path(), buffer);
+  if (!text) {
+    if (text.error().kind == ErrorKind::kAbsent) {
+      return {};
+    }
+    return {.record = {}, .problem = text.error()};
+  }
+  Result<Record> record = parse_record(*text, root.path_of(state_path()));
+  if (record) {
+    return {.record = std::move(*record), .problem = std::nullopt};
+  }
+  Error problem = std::move(record.error());
+  const std::string aside = std::string{kStateFile} + ".corrupt";
+  const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
+  if (folder && config::rename_durably(*folder, std::string{kStateFile}, aside)) {
+    problem.remedy = "set aside as " + folder->path_of(aside) + "; the record begins anew";
+  }
+  return {.record = {}, .problem = std::move(problem)};
+}
+
+Result<void> save_record(const cgroup::Directory& root, const Record& record) {
+  const Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const auto written =
+      config::write_atomically(*folder, std::string{kStateFile}, render_record(record));
+  return written ? Result<void>{} : tl::unexpected{written.error()};
+}
+
+Result<void> remove_state(const cgroup::Directory& root) {
+  const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
+  if (!folder) {
+    return folder.error().kind == ErrorKind::kAbsent ? Result<void>{}
+                                                     : tl::unexpected{folder.error()};
+  }
+  if (Result<void> removed = config::remove_durably(*folder, std::string{kStateFile}); !removed) {
+    return removed;
+  }
+  const std::string_view inside = kStateFolder.substr(1);
+  if (::unlinkat(root.fd(), std::string{inside}.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&
+      errno != ENOENT) {
+    return tl::unexpected{Error{.kind = ErrorKind::kIo,
+                                .path = folder->path(),
+                                .what = std::generic_category().message(errno)}};
+  }
+  return {};
+}
+
+}  // namespace eviction::agent

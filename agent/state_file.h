@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/policy/decide.h"
+#include "cgroup/directory.h"
+#include "cgroup/result.h"
+
+namespace eviction::agent {
+
+/// Where the agent keeps its record, below the host's root.
+inline constexpr std::string_view kStateFolder = "/var/lib/eviction-agent";
+inline constexpr std::string_view kStateFile = "state.json";
+
+/// JSON with a version.
+[[nodiscard]] std::string render_record(const Record& record);
+/// Errors: kMalformed, also for another version and for numbers that no record can have.
+[[nodiscard]] Result<Record> parse_record(std::string_view text, const std::string& path);
+
+/// A record, and what was wrong with its file.
+struct LoadedRecord {
+  Record record;
+  /// A file that cannot be read; one that cannot be understood is renamed to state.json.corrupt.
+  /// Then the record is a new one.
+  std::optional<Error> problem;
+};
+
+[[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
+[[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
+/// Removes the file and its folder, if nothing else is in it.
+[[nodiscard]] Result<void> remove_state(const cgroup::Directory& root);
+
+}  // namespace eviction::agent

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/status_file.h"
+
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/page.h"
+#include "agent/render.h"
+#include "agent/target_files.h"
+#include "config/atomic_file.h"
+
+namespace eviction::agent {
+
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kStatusFile = "status.json";
+
+std::string utc(std::chrono::sys_seconds at) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", at);
+}
+
+ordered_json transaction_json(const Status& status) {
+  if (!status.transaction) {
+    return nullptr;
+  }
+  return {{"phase", to_text(status.transaction->phase)},
+          {"file", status.transaction->file},
+          {"pods", status.transaction->pods.size()}};
+}
+
+ordered_json record_json(const Status& status) {
+  ordered_json record{{"restarts_last_day", restarts_within_a_day(status.record, status.at)},
+                      {"failures", status.record.failures}};
+  if (status.record.last_failure) {
+    record["last_failure"] = utc(*status.record.last_failure);
+    record["last_failure_reason"] = status.record.last_failure_reason;
+  }
+  record["refused"] = restart_refused(status.record, status.at);
+  return record;
+}
+
+/// Empty when the document has no such text.
+std::string text_at(const ordered_json& document, const char* pointer) {
+  const ordered_json::json_pointer where{pointer};
+  return document.contains(where) && document[where].is_string()
+             ? document[where].get<std::string>()
+             : std::string{};
+}
+
+std::string bytes_at(const ordered_json& document, const char* pointer) {
+  const ordered_json::json_pointer where{pointer};
+  return document.contains(where) && document[where].is_number_integer()
+             ? to_human(Bytes{document[where].get<std::int64_t>()})
+             : std::string{"-"};
+}
+
+std::int64_t number_at(const ordered_json& document, const char* pointer) {
+  const ordered_json::json_pointer where{pointer};
+  return document.contains(where) && document[where].is_number_integer()
+             ? document[where].get<std::int64_t>()
+             : 0;
+}
+
+std::string row(std::string_view head, const std::string& text) {
+  return paragraph(fmt::format("{:<13}", head), text.empty() ? "-" : text);
+}
+
+std::string guards_rows(const ordered_json& status) {
+  std::string rows;
+  const ordered_json::json_pointer where{"/plan/guards"};
+  if (!status.contains(where)) {
+    return rows;
+  }
+  for (const ordered_json& guard : status[where]) {
+    const ordered_json& ok = guard.at("ok");
+    if (!ok.is_boolean() || !ok.get<bool>()) {
+      rows += row(rows.empty() ? "guards" : "",
+                  (ok.is_null() ? "?  " : "NO ") + text_at(guard, "/name") + ": " +
+                      text_at(guard, "/reason"));
+    }
+  }
+  return rows.empty() ? row("guards", "all hold") : rows;
+}
+
+}  // namespace
+
+ordered_json to_json(const Status& status, const Plan& plan) {
+  return {{"pid", status.pid},
+          {"written", utc(status.at)},
+          {"mode", config::to_text(status.mode)},
+          {"decision", {{"act", to_text(status.decision.act)}, {"reason", status.decision.reason}}},
+          {"transaction", transaction_json(status)},
+          {"transaction_reason", status.transaction_reason},
+          {"record", record_json(status)},
+          {"problems", status.problems},
+          {"plan", to_json(plan)}};
+}
+
+Result<void> save_status(const cgroup::Directory& root, const Status& status, const Plan& plan) {
+  const Result<cgroup::Directory> folder = config::make_folder(root, kRunFolder);
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const std::string text =
+      to_json(status, plan).dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+  const auto written = config::write_atomically(*folder, kStatusFile, text);
+  return written ? Result<void>{} : tl::unexpected{written.error()};
+}
+
+Result<ordered_json> load_status(const cgroup::Directory& root, const cgroup::Directory& proc) {
+  const std::string path = std::string{kRunFolder} + '/' + kStatusFile;
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = root.read(path, buffer);
+  Error absent{.kind = ErrorKind::kAbsent,
+               .path = root.path_of(path),
+               .what = "no daemon runs on this node",
+               .remedy = "systemctl start eviction-agent, or eviction-agent run"};
+  if (!text) {
+    return tl::unexpected{text.error().kind == ErrorKind::kAbsent ? absent : text.error()};
+  }
+  ordered_json status = ordered_json::parse(*text, nullptr, false);
+  if (!status.is_object() || !status.contains("pid") || !status["pid"].is_number_integer()) {
+    return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
+                                .path = root.path_of(path),
+                                .what = "it is no status of eviction-agent",
+                                .remedy = "restart the daemon"}};
+  }
+  const std::string comm = std::to_string(status["pid"].get<std::int64_t>()) + "/comm";
+  const Result<std::string_view> name = proc.read(comm, buffer);
+  // The kernel keeps 15 characters of a name.
+  if (!name || *name != "eviction-agent\n") {
+    absent.what = "the daemon that wrote this has ended";
+    return tl::unexpected{absent};
+  }
+  return status;
+}
+
+std::string status_table(const ordered_json& status) {
+  std::string text =
+      row("daemon",
+          fmt::format("pid {}, mode {}, as of {}",
+                      number_at(status, "/pid"),
+                      text_at(status, "/mode"),
+                      text_at(status, "/written"))) +
+      row("decision",
+          text_at(status, "/decision/act") + ": " + text_at(status, "/decision/reason"));
+  const std::string phase = text_at(status, "/transaction/phase");
+  const std::string reason = text_at(status, "/transaction_reason");
+  text += row("transaction",
+              phase.empty() ? (reason.empty() ? "none" : "none; the last one: " + reason)
+                            : phase + ": " + reason);
+  text += row("record",
+              fmt::format("{} restarts of the kubelet in the last 24 h, {} failures in a row{}",
+                          number_at(status, "/record/restarts_last_day"),
+                          number_at(status, "/record/failures"),
+                          text_at(status, "/record/refused").empty()
+                              ? ""
+                              : "; " + text_at(status, "/record/refused")));
+  text += row("value",
+              fmt::format("instrument {}, hard {}, soft {}, reclaim {}, need {}",
+                          text_at(status, "/plan/sizing/instrument"),
+                          bytes_at(status, "/plan/sizing/hard_bytes"),
+                          bytes_at(status, "/plan/sizing/soft_bytes"),
+                          bytes_at(status, "/plan/sizing/reclaim_bytes"),
+                          bytes_at(status, "/plan/sizing/need_bytes")));
+  text += row("file", text_at(status, "/plan/kubelet/file"));
+  text += row("memory",
+              fmt::format("the kubelet calls {} available, the kernel can give {}",
+                          bytes_at(status, "/plan/memory/kubelet_available_bytes"),
+                          bytes_at(status, "/plan/memory/mem_available_bytes")));
+  text += guards_rows(status);
+  if (status.contains("problems") && status["problems"].is_array()) {
+    for (const ordered_json& problem : status["problems"]) {
+      text += row("problem", problem.is_string() ? problem.get<std::string>() : problem.dump());
+    }
+  }
+  return text;
+}
+
+}  // namespace eviction::agent

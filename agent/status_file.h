@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "agent/plan.h"
+#include "agent/policy/decide.h"
+#include "agent/policy/transaction.h"
+#include "cgroup/directory.h"
+#include "cgroup/result.h"
+
+namespace eviction::agent {
+
+/// What the daemon tells of itself.
+struct Status {
+  int pid = 0;
+  std::chrono::sys_seconds at;  ///< when it was written
+  config::Mode mode = config::Mode::kStage;
+  Decision decision;
+  std::optional<Journal> transaction;  ///< the one under way
+  std::string transaction_reason;      ///< why it waits, or how the last one ended
+  Record record;
+  std::vector<std::string> problems;  ///< of configuration, state and the last act
+};
+
+/// The contract of "status -o json", with the plan's under "plan".
+[[nodiscard]] nlohmann::ordered_json to_json(const Status& status, const Plan& plan);
+
+/// Writes /run/eviction-agent/status.json. Errors: those of writing.
+[[nodiscard]] Result<void> save_status(const cgroup::Directory& root,
+                                       const Status& status,
+                                       const Plan& plan);
+
+/// What a running daemon wrote. Errors: kAbsent when there is none, also when the one that wrote it
+/// has ended; kMalformed; those of reading.
+[[nodiscard]] Result<nlohmann::ordered_json> load_status(const cgroup::Directory& root,
+                                                         const cgroup::Directory& proc);
+
+/// The lines that a person reads.
+[[nodiscard]] std::string status_table(const nlohmann::ordered_json& status);
+
+}  // namespace eviction::agent

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/target_files.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "agent/journal_file.h"
+#include "config/atomic_file.h"
+#include "config/drop_in.h"
+
+namespace eviction::agent {
+
+namespace {
+
+struct Place {
+  std::string folder;
+  std::string name;
+};
+
+Place place_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+/// Removes one file if it is ours. Whether it was.
+Result<bool> remove_ours(const cgroup::Directory& root, const std::string& path, bool has_mark) {
+  const auto content = read_file(root, path);
+  if (!content) {
+    return tl::unexpected{content.error()};
+  }
+  if (!*content || (has_mark && !config::has_mark(**content))) {
+    return false;
+  }
+  const auto [folder_path, name] = place_of(path);
+  const Result<cgroup::Directory> folder = root.open_below(folder_path);
+  const Result<void> removed =
+      folder ? config::remove_durably(*folder, name) : tl::unexpected{folder.error()};
+  return removed ? Result<bool>{true} : tl::unexpected{removed.error()};
+}
+
+}  // namespace
+
+std::string staged_path(const std::string& file) {
+  return file + ".staged";
+}
+
+Result<std::optional<std::string>> read_file(const cgroup::Directory& root,
+                                             const std::string& path) {
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = root.read(path, buffer);
+  if (text) {
+    return std::optional{std::string{*text}};
+  }
+  if (text.error().kind == ErrorKind::kAbsent) {
+    return std::optional<std::string>{};
+  }
+  return tl::unexpected{text.error()};
+}
+
+Result<void> put_file(const cgroup::Directory& root,
+                      const std::string& path,
+                      const std::optional<std::string>& content) {
+  const auto now = read_file(root, path);
+  if (!now) {
+    return tl::unexpected{now.error()};
+  }
+  if (*now && !config::has_mark(**now)) {
+    return tl::unexpected{
+        Error{.kind = ErrorKind::kDenied,
+              .path = root.path_of(path),
+              .what = "it does not carry the agent's mark, so it is left as it is",
+              .remedy = "move the file away if it is not needed"}};
+  }
+  if (!content) {
+    const Result<bool> removed = remove_ours(root, path, true);
+    return removed ? Result<void>{} : tl::unexpected{removed.error()};
+  }
+  const auto [folder_path, name] = place_of(path);
+  const Result<cgroup::Directory> folder = config::make_folder(root, folder_path);
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const auto written = config::write_atomically(*folder, name, *content);
+  return written ? Result<void>{} : tl::unexpected{written.error()};
+}
+
+std::optional<std::string> outdated_file(const cgroup::Directory& root, const Kubelet& kubelet) {
+  if (kubelet.arguments_file.empty() || !is_drop_in(kubelet.target)) {
+    return std::nullopt;
+  }
+  const std::string& path = kubelet.arguments_file;
+  const auto content = read_file(root, path);
+  const bool ours = content && *content && config::has_mark(**content);
+  return ours ? std::optional{path} : std::nullopt;
+}
+
+Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
+                                                     const Kubelet& kubelet) {
+  struct File {
+    std::string path;
+    bool has_mark;
+  };
+
+  std::vector<File> files;
+  if (kubelet.target != Target::kNone) {
+    files.push_back({kubelet.file, true});
+    files.push_back({staged_path(kubelet.file), true});
+    // Last: with it a rollback that is interrupted is seen to be one.
+    files.push_back({journal_path(kubelet.file), false});
+  }
+  if (const auto outdated = outdated_file(root, kubelet)) {
+    files.push_back({*outdated, true});
+  }
+  std::vector<std::string> removed;
+  for (const File& file : files) {
+    const Result<bool> was_there = remove_ours(root, file.path, file.has_mark);
+    if (!was_there) {
+      return tl::unexpected{was_there.error()};
+    }
+    if (*was_there) {
+      removed.push_back(root.path_of(file.path));
+    }
+  }
+  return removed;
+}
+
+Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string& name) {
+  const Result<cgroup::Directory> folder = config::make_folder(root, kRunFolder);
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const std::string file = name + ".lock";
+  const int fd = ::openat(
+      folder->fd(), file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  HostLock lock{fd};
+  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    return lock;
+  }
+  if (errno == EWOULDBLOCK) {
+    return tl::unexpected{Error{.kind = ErrorKind::kDenied,
+                                .path = folder->path_of(file),
+                                .what = "another eviction-agent on this host holds it",
+                                .remedy = "wait until it has finished, or stop it"}};
+  }
+  return tl::unexpected{Error{.kind = ErrorKind::kIo,
+                              .path = folder->path_of(file),
+                              .what = std::generic_category().message(errno)}};
+}
+
+HostLock::HostLock(HostLock&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+
+HostLock& HostLock::operator=(HostLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+HostLock::~HostLock() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/kubelet_process.h"
+#include "cgroup/directory.h"
+#include "cgroup/result.h"
+
+namespace eviction::agent {
+
+/// Where a value is kept that is not in force: a name that no kubelet and no supervisor reads.
+[[nodiscard]] std::string staged_path(const std::string& file);
+
+/// The content of a file below root. Absent inside: there is none. Errors: those of reading it.
+[[nodiscard]] Result<std::optional<std::string>> read_file(const cgroup::Directory& root,
+                                                           const std::string& path);
+
+/// Gives a file below root this content, or removes it; on the disk when it returns. A folder that
+/// is missing is made. Errors: kDenied when the file there lacks the agent's mark; those of
+/// writing.
+[[nodiscard]] Result<void> put_file(const cgroup::Directory& root,
+                                    const std::string& path,
+                                    const std::optional<std::string>& content);
+
+/// The other file of ours that this kubelet's supervisor still reads: one with arguments of before
+/// an upgrade to drop-ins, which would shadow the drop-in. Absent: there is none of ours.
+[[nodiscard]] std::optional<std::string> outdated_file(const cgroup::Directory& root,
+                                                       const Kubelet& kubelet);
+
+/// Removes every file of ours for the kubelet: the target's, what is staged, its journal, and the
+/// arguments of before an upgrade. Gives the paths of what was there. Errors: those of the first
+/// file that could not be removed; a file without our mark is left and is no error.
+[[nodiscard]] Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
+                                                                   const Kubelet& kubelet);
+
+/// A lock that is held as long as this lives: /run/eviction-agent/NAME.lock on the host, so that an
+/// agent of a package and one in a container see each other.
+class HostLock {
+ public:
+  /// Errors: kDenied when another process holds it, by whom; those of making the file.
+  [[nodiscard]] static Result<HostLock> take(const cgroup::Directory& root,
+                                             const std::string& name);
+
+  HostLock(HostLock&& other) noexcept;
+  HostLock& operator=(HostLock&& other) noexcept;
+  HostLock(const HostLock&) = delete;
+  HostLock& operator=(const HostLock&) = delete;
+  ~HostLock();
+
+ private:
+  explicit HostLock(int fd) : fd_{fd} {}
+
+  int fd_;
+};
+
+/// Held by the daemon as long as it runs.
+inline constexpr const char* kRunLock = "run";
+/// Held by whoever changes the kubelet's files or restarts it.
+inline constexpr const char* kChangeLock = "change";
+inline constexpr const char* kRunFolder = "/run/eviction-agent";
+
+}  // namespace eviction::agent

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "agent/kubelet_process.h"
+#include "agent/policy/transaction.h"
+#include "cgroup/directory.h"
+#include "config/drop_in.h"
+
+namespace eviction::agent {
+
+/// Looks for a proof that wanted is in force in the kubelet, which has to be observed anew for
+/// this; what wanted leaves out has to be as the kubelet's files and flags have it. The first that
+/// answers decides: the kubelet's /configz, for which token_file (in the agent's own file system;
+/// empty for none) has to hold a token that may read nodes/configz; the Node object, asked for as
+/// the kubelet, which shows hard thresholds only and changes some seconds after a start; files and
+/// flags, when the process is younger than the last change of the target's file. The last one
+/// compares a time of the file system with a time since boot: only a clock that nobody sets in
+/// between makes it right. Blocks for timeout and 5 s at most.
+[[nodiscard]] Proof prove_value(const Kubelet& kubelet,
+                                const config::MemoryEviction& wanted,
+                                const cgroup::Directory& root,
+                                const std::string& token_file,
+                                std::chrono::milliseconds timeout);
+
+}  // namespace eviction::agent

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/policy/decide.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "agent/observation.h"
+#include "tests/support/constructed_node.h"
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using namespace eviction::literals;  // NOLINT(google-build-using-namespace): literals only
+using config::Mode;
+using std::chrono::hours;
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+using testing::HasSubstr;
+
+const Observation& node() {
+  static const Observation seen = [] {
+    const tests::TemporaryTree tree;
+    write(tests::named_node("mixed-128g"), tree.path());
+    cgroup::Buffer buffer;
+    return observe(open_host(tree.path("proc"), tree.path("sys"), tree.path()), {}, buffer);
+  }();
+  return seen;
+}
+
+Circumstances all_well() {
+  Circumstances circumstances;
+  circumstances.runtime_silence = "";
+  return circumstances;
+}
+
+Plan plan_of(const Observation& seen, const Circumstances& circumstances = all_well()) {
+  return make_plan(seen, {}, circumstances);
+}
+
+/// The observation with this file of ours in place.
+Observation with_file(Observation seen, const config::MemoryEviction& eviction) {
+  seen.kubelet->file_content = config::render_drop_in(eviction);
+  return seen;
+}
+
+/// Requests that leave so much of the node.
+Observation with_room(Observation seen, Bytes room) {
+  Bytes others;
+  for (const Pod& pod : seen.pods) {
+    others += pod.request->high;
+  }
+  const Bytes request = seen.pods.front().request->high + seen.meminfo->mem_total - room - others;
+  seen.pods.front().request = MemoryRequest{request, request, RequestSource::kCheckpoint};
+  return seen;
+}
+
+Bytes full_hard() {
+  return *plan_of(node()).sizing.hard;
+}
+
+TEST(Decide, ObserveNeverActs) {
+  const Observation unsafe = with_room(with_file(node(), {.hard = 9_GiB}), 1_GiB);
+  EXPECT_EQ(decide(plan_of(unsafe), {.mode = Mode::kObserve}).act, Act::kNothing);
+}
+
+TEST(Decide, StageKeepsTheValueBesideItsFile) {
+  const Plan plan = plan_of(node());
+  const Decision decision = decide(plan, {.mode = Mode::kStage});
+  EXPECT_EQ(decision.act, Act::kStage);
+  EXPECT_EQ(decision.content, plan.file_content);
+  EXPECT_EQ(decide(plan, {.mode = Mode::kStage, .staged = plan.file_content}).act, Act::kNothing);
+}
+
+TEST(Decide, AStagedValueThatAGuardRefusesIsRemoved) {
+  Observation seen = node();
+  seen.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi",
+                                                                               "--eviction-hard"};
+  for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
+    EXPECT_EQ(decide(plan_of(seen), {.mode = mode, .staged = "old"}).act, Act::kUnstage);
+    EXPECT_EQ(decide(plan_of(seen), {.mode = mode}).act, Act::kNothing);
+  }
+}
+
+TEST(Decide, EnforceAppliesWhenEveryGuardHolds) {
+  const Plan plan = plan_of(node());
+  const Decision decision = decide(plan, {.mode = Mode::kEnforce});
+  EXPECT_EQ(decision.act, Act::kApply) << decision.reason;
+  EXPECT_EQ(decision.content, plan.file_content);
+}
+
+TEST(Decide, EnforceStagesWhatAGuardCannotKnow) {
+  Circumstances circumstances = all_well();
+  circumstances.runtime_silence.reset();
+  const Decision decision = decide(plan_of(node(), circumstances), {.mode = Mode::kEnforce});
+  EXPECT_EQ(decision.act, Act::kStage);
+  EXPECT_THAT(decision.reason, HasSubstr("settled"));
+}
+
+TEST(Decide, TheSameValueAgainIsNothingToDo) {
+  const Plan first = plan_of(node());
+  const Observation applied =
+      with_file(node(), {first.sizing.hard, first.sizing.soft, first.sizing.reclaim});
+  EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce}).act, Act::kNothing);
+  EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce, .staged = "x"}).act, Act::kUnstage);
+  const Bytes near = *first.sizing.hard + 128_MiB;
+  EXPECT_EQ(decide(plan_of(with_file(node(), {.hard = near})), {.mode = Mode::kEnforce}).act,
+            Act::kNothing);
+}
+
+TEST(Decide, RaisesAtOnceAndLowersAfterADay) {
+  const Observation low = with_file(node(), {.hard = Bytes{full_hard().value() / 2}});
+  EXPECT_EQ(decide(plan_of(low), {.mode = Mode::kEnforce}).act, Act::kApply);
+  EXPECT_FALSE(asks_for_less(plan_of(low)));
+  const Observation high = with_file(node(), {.hard = full_hard() + full_hard()});
+  ASSERT_TRUE(asks_for_less(plan_of(high)));
+  EXPECT_EQ(decide(plan_of(high), {.mode = Mode::kEnforce, .lower_for = hours{23}}).act,
+            Act::kNothing);
+  EXPECT_EQ(decide(plan_of(high), {.mode = Mode::kEnforce, .lower_for = hours{24}}).act,
+            Act::kApply);
+}
+
+// Measured: a hard value above what the requests leave killed a running VM at the next kubelet
+// start.
+TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {
+  const Bytes hard = full_hard();
+  for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
+    const Observation tight = with_room(with_file(node(), {.hard = hard}), hard - 1_GiB);
+    const Decision shrunk = decide(plan_of(tight), {.mode = mode});
+    EXPECT_EQ(shrunk.act, Act::kShrink) << shrunk.reason;
+    const auto content = config::parse_own_file(shrunk.content, "f");
+    ASSERT_TRUE(content);
+    EXPECT_LE(content->hard.value_or(Bytes{}), hard - 1_GiB);
+    Observation unknown = tight;
+    unknown.kubelet->loaded.settings.eviction_soft.emplace()["memory.available"] = {"1Gi", "--x"};
+    unknown.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
+    EXPECT_EQ(decide(plan_of(unknown), {.mode = mode}).act, Act::kWithdraw);
+  }
+}
+
+TEST(Decide, StagesWhereTheConfigurationAllowsNoRestart) {
+  const Decision decision =
+      decide(plan_of(node()), {.mode = Mode::kEnforce, .restart_forbidden = "restart-unit is no"});
+  EXPECT_EQ(decision.act, Act::kStage);
+  EXPECT_THAT(decision.reason, HasSubstr("restart-unit is no"));
+}
+
+TEST(Decide, AHardValueIsLeftAloneOnlyWithRoomForOneMoreLargePod) {
+  Bytes largest;
+  for (const Pod& pod : node().pods) {
+    largest = std::max(largest, pod.request->high);
+  }
+  const Bytes hard = 1_GiB;
+  const Observation armed_node = with_file(node(), {.hard = hard});
+  // The pod that with_room() makes larger becomes the largest.
+  EXPECT_FALSE(unsafe_alone(plan_of(node())));
+  EXPECT_FALSE(unsafe_alone(plan_of(armed_node))) << "half of the node is free";
+  const auto reason = unsafe_alone(plan_of(with_room(armed_node, hard + largest)));
+  ASSERT_TRUE(reason) << "a step is missing, at least";
+  EXPECT_THAT(*reason, HasSubstr("the largest request"));
+}
+
+TEST(Decide, ProtectsPodsAlsoUnderPressureAndInQuarantine) {
+  Circumstances circumstances = all_well();
+  circumstances.restart_refused = "quarantined";
+  circumstances.runtime_silence = "silent";
+  Observation tight = with_room(with_file(node(), {.hard = full_hard()}), full_hard() - 1_GiB);
+  tight.pressure->some.avg10 = 9000;
+  EXPECT_EQ(decide(plan_of(tight, circumstances), {.mode = Mode::kEnforce}).act, Act::kShrink);
+}
+
+// Checked with the kubelet's own rules before it touches the disk.
+TEST(Decide, AValueThatTheKubeletWouldNotStartWithIsNotWritten) {
+  Observation seen = node();
+  seen.kubelet->loaded.settings.eviction_minimum_reclaim.emplace()["nodefs.available"] = {
+      "ten", "/etc/kubelet.conf"};
+  const Plan plan = plan_of(seen);
+  EXPECT_EQ(plan.file_content, "");
+  EXPECT_THAT(plan.sizing.reason, HasSubstr("the kubelet would not start with this value"));
+  EXPECT_EQ(decide(plan, {.mode = Mode::kEnforce}).act, Act::kNothing);
+}
+
+TEST(Decide, NothingIsDoneWithoutATarget) {
+  Observation seen = node();
+  seen.kubelet->target = Target::kNone;
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
+  seen.kubelet.reset();
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
+}
+
+/// A node that changes from hour to hour, and an agent that does what it decides.
+class Life {
+ public:
+  explicit Life(const config::AgentConfig& config) : config_{config} {}
+
+  void step(seconds passed, Bytes room, int stalled, bool fails) {
+    now_ += passed;
+    seen_ = with_room(seen_, room);
+    seen_.pressure->some.avg10 = stalled;
+    const Decision decision = look();
+    act(decision, fails);
+    const Decision again = look();
+    // The same observation again: nothing more is to be done, but for a try that failed.
+    const bool settled = again.act == Act::kNothing || (again.act == Act::kUnstage) ||
+                         (again.act == Act::kStage && decision.act != Act::kStage);
+    RC_ASSERT(settled || (fails && decision.act == Act::kApply));
+    if (staged_) {
+      RC_ASSERT(std::ranges::none_of(last_.guards, [](const Guard& g) { return g.ok == false; }) ||
+                again.act == Act::kUnstage);
+    }
+    RC_ASSERT(restarts_within_a_day(record_, now_) <= config_.restarts_per_day);
+  }
+
+ private:
+  Decision look() {
+    Circumstances circumstances = all_well();
+    circumstances.restarts_today = restarts_within_a_day(record_, now_);
+    circumstances.restart_refused = restart_refused(record_, now_);
+    last_ = make_plan(seen_, config_, circumstances);
+    if (!asks_for_less(last_)) {
+      lower_since_.reset();
+    } else {
+      lower_since_ = lower_since_.value_or(now_);
+    }
+    Situation situation{.mode = config_.mode, .staged = staged_};
+    if (lower_since_) {
+      situation.lower_for = now_ - *lower_since_;
+    }
+    return decide(last_, situation);
+  }
+
+  void act(const Decision& decision, bool fails) {
+    switch (decision.act) {
+      case Act::kNothing:
+        break;
+      case Act::kStage:
+        staged_ = decision.content;
+        break;
+      case Act::kUnstage:
+        staged_.reset();
+        break;
+      case Act::kApply:
+        count_restart(record_, now_);
+        if (fails) {
+          count_failure(record_, now_, "it did not work");
+        } else {
+          seen_.kubelet->file_content = decision.content;
+          record_.failures = 0;
+        }
+        break;
+      case Act::kShrink:
+        seen_.kubelet->file_content = decision.content;
+        break;
+      case Act::kWithdraw:
+        seen_.kubelet->file_content.reset();
+        break;
+    }
+  }
+
+  config::AgentConfig config_;
+  Observation seen_ = node();
+  sys_seconds now_{seconds{1'790'000'000}};
+  Record record_;
+  std::optional<std::string> staged_;
+  std::optional<sys_seconds> lower_since_;
+  Plan last_;
+};
+
+RC_GTEST_PROP(DecideProperty, StaysWithinTheBudgetAndIsIdempotent, ()) {
+  config::AgentConfig config;
+  config.mode = *rc::gen::element(Mode::kStage, Mode::kEnforce);
+  config.restarts_per_day = *rc::gen::inRange(0, 5);
+  Life life{config};
+  const int steps = *rc::gen::inRange(1, 40);
+  for (int i = 0; i < steps; ++i) {
+    const seconds passed{*rc::gen::inRange(10, 40'000)};
+    const Bytes room{*rc::gen::inRange<std::int64_t>(0, (20_GiB).value())};
+    life.step(
+        passed, room, *rc::gen::element(0, 0, 0, 2000), *rc::gen::element(false, false, true));
+  }
+}
+
+}  // namespace
+}  // namespace eviction::agent

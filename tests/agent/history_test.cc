@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/history.h"
+
+#include <gtest/gtest.h>
+
+namespace eviction::agent {
+namespace {
+
+using namespace eviction::literals;  // NOLINT(google-build-using-namespace): literals only
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+TEST(AvailableHistory, KnowsNothingBeforeTenMinutes) {
+  AvailableHistory history;
+  for (int minute = 0; minute < 9; ++minute) {
+    history.add(minutes{minute}, 1_GiB);
+    EXPECT_FALSE(history.low());
+  }
+  history.add(minutes{9}, 2_GiB);
+  EXPECT_EQ(history.low(), 1_GiB);
+}
+
+TEST(AvailableHistory, TellsTheFifthPercentileOfTheLastHour) {
+  AvailableHistory history;
+  history.add(seconds{0}, 1_MiB);
+  for (int minute = 1; minute <= 60; ++minute) {
+    history.add(minutes{minute}, Bytes{std::int64_t{1000} * minute});
+  }
+  // 61 minutes, the first one an hour old: of the values 1 MiB, 1000, 2000, ... the fourth lowest.
+  EXPECT_EQ(history.low(), Bytes{4000});
+  history.add(minutes{61}, 5_GiB);
+  EXPECT_EQ(history.low(), Bytes{4000}) << "the oldest one was forgotten, and it was not low";
+  history.add(minutes{300}, 7_GiB);
+  EXPECT_FALSE(history.low()) << "after a gap the history begins anew";
+}
+
+TEST(AvailableHistory, KeepsTheLowestOfAMinute) {
+  AvailableHistory history;
+  for (int minute = 0; minute < 10; ++minute) {
+    history.add(minutes{minute}, 2_GiB);
+    history.add(minutes{minute} + seconds{20}, 1_GiB);
+    history.add(minutes{minute} + seconds{40}, 3_GiB);
+  }
+  EXPECT_EQ(history.low(), 1_GiB);
+}
+
+TEST(NextLook, ComesInHalfTheTimeThatIsLeft) {
+  EXPECT_EQ(next_look(4_GiB, 1_GiB), milliseconds{2000});
+  EXPECT_EQ(next_look(100_GiB, 1_GiB), milliseconds{10000});
+  EXPECT_EQ(next_look(100_MiB, 1_GiB), milliseconds{200});
+  EXPECT_EQ(next_look(0_B, 1_GiB), milliseconds{200});
+  EXPECT_EQ(next_look(Bytes{-1}, 0_B), milliseconds{200});
+  EXPECT_EQ(next_look(1_GiB, 0_B), milliseconds{10000});
+}
+
+}  // namespace
+}  // namespace eviction::agent

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/state_file.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+using testing::HasSubstr;
+
+constexpr sys_seconds kNow{seconds{1'790'000'000}};
+
+Record sample() {
+  Record record;
+  record.restarts = {kNow - seconds{3600}, kNow};
+  record.failures = 2;
+  record.last_failure = kNow;
+  record.last_failure_reason = "the kubelet was not back";
+  return record;
+}
+
+cgroup::Directory root_of(const tests::TemporaryTree& tree) {
+  return *cgroup::Directory::open(tree.path());
+}
+
+TEST(StateFile, ComesBackAsItWas) {
+  tests::TemporaryTree tree;
+  tree.directory("var/lib");
+  const cgroup::Directory root = root_of(tree);
+  EXPECT_EQ(load_record(root).record, Record{});
+  ASSERT_TRUE(save_record(root, sample()));
+  const LoadedRecord loaded = load_record(root);
+  EXPECT_FALSE(loaded.problem);
+  EXPECT_EQ(loaded.record, sample());
+  EXPECT_TRUE(remove_state(root));
+  EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
+  EXPECT_TRUE(remove_state(root));
+}
+
+TEST(StateFile, KeepsAFolderWithFilesOfOthers) {
+  tests::TemporaryTree tree;
+  tree.file("var/lib/eviction-agent/notes", "x");
+  const cgroup::Directory root = root_of(tree);
+  ASSERT_TRUE(save_record(root, sample()));
+  EXPECT_TRUE(remove_state(root));
+  EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent/notes")));
+  EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent/state.json")));
+}
+
+TEST(StateFile, SetsACorruptFileAside) {
+  const std::string good = render_record(sample());
+  const auto with = [&good](const std::string& from, const std::string& to) {
+    std::string text = good;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::vector<std::string> texts{"",
+                                       "[]",
+                                       good.substr(0, good.size() / 2),
+                                       std::string(4096, '\0'),
+                                       with("\"version\": 1", "\"version\": 2"),
+                                       with("\"failures\": 2", "\"failures\": -1"),
+                                       with("\"failures\": 2", "\"failures\": 1e30"),
+                                       with("\"restarts\": [", "\"restarts\": [\"x\","),
+                                       with("\"restarts\": [", "\"other\": [")};
+  for (const std::string& text : texts) {
+    SCOPED_TRACE(text);
+    tests::TemporaryTree tree;
+    tree.file("var/lib/eviction-agent/state.json", text);
+    const LoadedRecord loaded = load_record(root_of(tree));
+    EXPECT_EQ(loaded.record, Record{});
+    ASSERT_TRUE(loaded.problem);
+    EXPECT_THAT(to_text(*loaded.problem), HasSubstr("state.json.corrupt"));
+    std::ifstream aside{tree.path("var/lib/eviction-agent/state.json.corrupt"), std::ios::binary};
+    EXPECT_EQ((std::string{std::istreambuf_iterator<char>{aside}, {}}), text);
+    EXPECT_FALSE(load_record(root_of(tree)).problem);
+  }
+}
+
+TEST(Record, BacksOffTwiceAsLongWithEachFailure) {
+  Record record;
+  EXPECT_EQ(restart_refused(record, kNow), "");
+  count_failure(record, kNow, "no health");
+  EXPECT_THAT(restart_refused(record, kNow + seconds{3599}), HasSubstr("no health"));
+  EXPECT_EQ(restart_refused(record, kNow + seconds{3600}), "");
+  count_failure(record, kNow, "again");
+  EXPECT_NE(restart_refused(record, kNow + seconds{7199}), "");
+  EXPECT_EQ(restart_refused(record, kNow + seconds{7200}), "");
+  count_failure(record, kNow, "and again");
+  EXPECT_THAT(restart_refused(record, kNow + std::chrono::hours{1000}), HasSubstr("quarantined"));
+}
+
+TEST(Record, AClockThatWasSetBackNeverLocksTheAgentForLong) {
+  Record record;
+  count_failure(record, kNow, "no health");
+  EXPECT_EQ(restart_refused(record, kNow - std::chrono::hours{24 * 365}), "");
+}
+
+TEST(Record, CountsTheRestartsOfADay) {
+  Record record;
+  count_restart(record, kNow - std::chrono::hours{25});
+  count_restart(record, kNow - std::chrono::hours{23});
+  count_restart(record, kNow);
+  EXPECT_EQ(restarts_within_a_day(record, kNow), 2);
+  EXPECT_EQ(restarts_within_a_day(record, kNow + std::chrono::hours{24}), 0);
+  EXPECT_EQ(record.restarts.size(), 2U) << "what is older is forgotten";
+}
+
+}  // namespace
+}  // namespace eviction::agent

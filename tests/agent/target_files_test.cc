@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/target_files.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/journal_file.h"
+#include "config/drop_in.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kDropIn = "/data/kubelet.conf.d/60-eviction-agent.conf";
+constexpr const char* kArguments = "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml";
+
+class TargetFiles : public testing::Test {
+ protected:
+  [[nodiscard]] cgroup::Directory root() const { return *cgroup::Directory::open(tree_.path()); }
+
+  [[nodiscard]] std::string content(const std::string& path) const {
+    std::ifstream file{tree_.path() + path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+  }
+
+  [[nodiscard]] bool exists(const std::string& path) const {
+    return std::filesystem::exists(tree_.path() + path);
+  }
+
+  [[nodiscard]] static std::string ours() { return config::render_drop_in({}); }
+
+  [[nodiscard]] static Kubelet kubelet() {
+    Kubelet kubelet;
+    kubelet.target = Target::kRke2Dropin;
+    kubelet.file = kDropIn;
+    kubelet.arguments_file = kArguments;
+    return kubelet;
+  }
+
+  tests::TemporaryTree tree_;
+};
+
+TEST_F(TargetFiles, WritesAndRemovesOnlyWhatIsOurs) {
+  tree_.directory("data/kubelet.conf.d");
+  ASSERT_TRUE(put_file(root(), kDropIn, ours()));
+  EXPECT_EQ(content(kDropIn), ours());
+  ASSERT_TRUE(put_file(root(), kDropIn, std::nullopt));
+  EXPECT_FALSE(exists(kDropIn));
+  EXPECT_TRUE(put_file(root(), kDropIn, std::nullopt)) << "there is nothing to remove";
+  tree_.file("data/kubelet.conf.d/60-eviction-agent.conf", "kind: KubeletConfiguration\n");
+  for (const std::optional<std::string>& wanted : {std::optional{ours()}, {}}) {
+    const Result<void> put = put_file(root(), kDropIn, wanted);
+    ASSERT_FALSE(put);
+    EXPECT_EQ(put.error().kind, ErrorKind::kDenied);
+    EXPECT_THAT(to_text(put.error()), HasSubstr("60-eviction-agent.conf"));
+    EXPECT_EQ(content(kDropIn), "kind: KubeletConfiguration\n");
+  }
+}
+
+TEST_F(TargetFiles, AFileOfArgumentsIsOutdatedOnceThereAreDropIns) {
+  EXPECT_FALSE(outdated_file(root(), kubelet()));
+  tree_.file(std::string{kArguments}.substr(1), "kubelet-arg+: [a=b]\n");
+  EXPECT_FALSE(outdated_file(root(), kubelet())) << "somebody else's";
+  tree_.file(std::string{kArguments}.substr(1), ours());
+  EXPECT_EQ(outdated_file(root(), kubelet()), kArguments);
+  Kubelet old = kubelet();
+  old.target = Target::kRke2Args;
+  EXPECT_FALSE(outdated_file(root(), old)) << "there it is the target itself";
+}
+
+TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
+  tree_.file("data/kubelet.conf.d/00-rke2-defaults.conf", "x")
+      .file("data/kubelet.conf.d/60-eviction-agent.conf", ours())
+      .file("data/kubelet.conf.d/60-eviction-agent.conf.staged", ours())
+      .file("data/kubelet.conf.d/60-eviction-agent.conf.journal", "{}")
+      .file(std::string{kArguments}.substr(1), ours())
+      .file("etc/rancher/rke2/config.yaml.d/99-max-pods.yaml", "y");
+  const auto removed = remove_target_files(root(), kubelet());
+  ASSERT_TRUE(removed) << to_text(removed.error());
+  EXPECT_THAT(*removed,
+              ElementsAre(HasSubstr("60-eviction-agent.conf"),
+                          HasSubstr(".staged"),
+                          HasSubstr(".journal"),
+                          HasSubstr("99-z50-eviction-agent.yaml")));
+  EXPECT_FALSE(exists(kDropIn));
+  EXPECT_FALSE(exists(staged_path(kDropIn)));
+  EXPECT_FALSE(exists(journal_path(kDropIn)));
+  EXPECT_FALSE(exists(kArguments));
+  EXPECT_EQ(content("/data/kubelet.conf.d/00-rke2-defaults.conf"), "x");
+  EXPECT_EQ(content("/etc/rancher/rke2/config.yaml.d/99-max-pods.yaml"), "y");
+  EXPECT_THAT(*remove_target_files(root(), kubelet()), ElementsAre());
+}
+
+TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {
+  tree_.file("data/kubelet.conf.d/60-eviction-agent.conf", "kind: KubeletConfiguration\n");
+  EXPECT_THAT(*remove_target_files(root(), kubelet()), ElementsAre());
+  EXPECT_EQ(content(kDropIn), "kind: KubeletConfiguration\n");
+}
+
+TEST_F(TargetFiles, OneAgentAtATimeHoldsALock) {
+  tree_.directory("run");
+  {
+    const Result<HostLock> first = HostLock::take(root(), kChangeLock);
+    ASSERT_TRUE(first) << to_text(first.error());
+    const Result<HostLock> second = HostLock::take(root(), kChangeLock);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().kind, ErrorKind::kDenied);
+    EXPECT_THAT(to_text(second.error()), HasSubstr("another eviction-agent"));
+    EXPECT_TRUE(HostLock::take(root(), kRunLock)) << "a lock of its own";
+  }
+  EXPECT_TRUE(HostLock::take(root(), kChangeLock));
+}
+
+}  // namespace
+}  // namespace eviction::agent
