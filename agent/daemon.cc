@@ -25,7 +25,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+/// The kubelet looks as often. Source: kubelet v1.36 pkg/kubelet/kubelet.go
+/// evictionMonitoringPeriod.
 constexpr seconds kWalkInterval{10};
+/// While more than twice the threshold is available; pods come and go meanwhile, so not longer.
+constexpr seconds kQuietWalkInterval{20};
 /// Pressure and a fall of memory ask for a walk no more often than this.
 constexpr milliseconds kLeastWalkInterval{1000};
 constexpr seconds kTransactionInterval{1};
@@ -202,7 +206,11 @@ void Daemon::walk() {
   if (const Result<void> again = look_timer_.again(milliseconds{}); !again) {
     problem(again.error());
   }
-  if (const Result<void> again = walk_timer_.again(kWalkInterval); !again) {
+  const std::optional<Bytes> threshold = threshold_of(plan_);
+  const bool quiet = threshold && plan_.memory.kubelet_available &&
+                     *plan_.memory.kubelet_available > *threshold + *threshold;
+  if (const Result<void> again = walk_timer_.again(quiet ? kQuietWalkInterval : kWalkInterval);
+      !again) {
     problem(again.error());
   }
 }

@@ -317,6 +317,8 @@ std::string read_embedded(const cgroup::Directory& proc,
   const K3sStart start = read_k3s_start(proc, root, kubelet, buffer);
   K3sKubelet k3s = read_k3s(root, start, buffer);
   kubelet.arguments = std::move(k3s.arguments);
+  // Source: k3s v1.36 pkg/agent/config/config.go (KubeConfigKubelet).
+  kubelet.arguments.push_back("--kubeconfig=" + k3s.data_dir + "/agent/kubelet.kubeconfig");
   std::move(k3s.problems.begin(), k3s.problems.end(), std::back_inserter(kubelet.problems));
   return k3s.config_folder;
 }

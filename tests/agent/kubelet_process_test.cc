@@ -371,7 +371,8 @@ TEST_F(FindK3s, ServerFrom132HasADropIn) {
   EXPECT_TRUE(kubelet->embedded);
   EXPECT_EQ(kubelet->supervisor, "k3s");
   EXPECT_THAT(kubelet->arguments,
-              ElementsAre("--config-dir=/var/lib/rancher/k3s/agent/etc/kubelet.conf.d"));
+              ElementsAre("--config-dir=/var/lib/rancher/k3s/agent/etc/kubelet.conf.d",
+                          "--kubeconfig=/var/lib/rancher/k3s/agent/kubelet.kubeconfig"));
   EXPECT_EQ(kubelet->target, Target::kK3sDropin);
   EXPECT_EQ(kubelet->file, "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
   EXPECT_FALSE(kubelet->version);
@@ -398,7 +399,8 @@ TEST_F(FindK3s, FlagsComeFromTheUnit) {
   ASSERT_TRUE(kubelet);
   EXPECT_THAT(kubelet->arguments,
               ElementsAre("--config-dir=/data/agent/etc/kubelet.conf.d",
-                          "--eviction-hard=memory.available<1Gi"));
+                          "--eviction-hard=memory.available<1Gi",
+                          "--kubeconfig=/data/agent/kubelet.kubeconfig"));
   EXPECT_EQ(kubelet->file, "/data/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
 }
 
