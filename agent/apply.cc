@@ -226,11 +226,11 @@ ActReport apply(const Host& host,
   if (*attempt) {
     return carry_out(host, config, std::move(**attempt), loaded.record, progress);
   }
+  if (!plan.file_content.empty() && plan.diff.empty()) {
+    return {ActOutcome::kDone, kubelet->file + " has this value already"};
+  }
   if (std::optional<ActReport> refused = refusal(plan, config)) {
     return *refused;
-  }
-  if (plan.diff.empty()) {
-    return {ActOutcome::kDone, kubelet->file + " has this value already"};
   }
   if (dry_run) {
     return {ActOutcome::kDone,

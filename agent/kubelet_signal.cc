@@ -169,7 +169,7 @@ Result<void> terminate_kubelet(const cgroup::Directory& proc, const Kubelet& kub
   if (pidfd < 0) {
     return open_error(proc, kubelet, errno);
   }
-  const Result<void> done =
+  Result<void> done =
       check_process(proc, kubelet).and_then([&] { return signal(pidfd, proc, kubelet); });
   ::close(pidfd);
   return done;

@@ -107,8 +107,8 @@ class ContainerRuntime : public testing::Test {
     kubelet_.supervisor = "rke2";
   }
 
-  [[nodiscard]] StreamServer::Options answering(const UnixSocket& socket,
-                                                std::vector<std::string> answers) const {
+  [[nodiscard]] static StreamServer::Options answering(const UnixSocket& socket,
+                                                       std::vector<std::string> answers) {
     return {.socket = socket.fd(),
             .is_request = is_request,
             .answers = std::move(answers),

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -199,7 +200,7 @@ TEST(Decide, NothingIsDoneWithoutATarget) {
 /// A node that changes from hour to hour, and an agent that does what it decides.
 class Life {
  public:
-  explicit Life(const config::AgentConfig& config) : config_{config} {}
+  explicit Life(config::AgentConfig config) : config_{std::move(config)} {}
 
   void step(seconds passed, Bytes room, int stalled, bool fails) {
     now_ += passed;
