@@ -247,11 +247,8 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   cgroup::Buffer buffer;
   const Result<Kubelet> kubelet = host.proc ? find_kubelet(*host.proc, *host.root, config, buffer)
                                             : tl::unexpected{host.proc.error()};
-  if (!kubelet) {
-    return {ActOutcome::kFailed,
-            "which file is the agent's cannot be told: " + to_text(kubelet.error())};
-  }
-  const auto removed = remove_target_files(*host.root, *kubelet);
+  const auto removed =
+      remove_target_files(*host.root, kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{});
   if (!removed) {
     return failed(removed.error());
   }
@@ -262,7 +259,9 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   for (const std::string& path : *removed) {
     text += "\n  " + path;
   }
-  if (!removed->empty()) {
+  if (!kubelet) {
+    text += "\nonly the usual places of RKE2 and k3s were looked at: " + to_text(kubelet.error());
+  } else if (!removed->empty()) {
     text += "\nthe kubelet runs on with its present value until its next start";
   }
   return {ActOutcome::kDone, text};

@@ -352,7 +352,8 @@ void Daemon::resume() {
   }
   auto lock = HostLock::take(*host_.root, kChangeLock);
   if (!lock) {
-    problem(lock.error());
+    // It is not interrupted: "apply" is at it.
+    status_.transaction_reason = to_text(lock.error());
     return;
   }
   change_lock_ = std::move(*lock);

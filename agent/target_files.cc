@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -18,6 +19,13 @@
 namespace eviction::agent {
 
 namespace {
+
+/// Under the default data directories.
+constexpr std::array kUsualFiles{
+    "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf",
+    "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/60-eviction-agent.conf",
+    "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml",
+    "/etc/rancher/k3s/config.yaml.d/99-z50-eviction-agent.yaml"};
 
 struct Place {
   std::string folder;
@@ -102,30 +110,25 @@ std::optional<std::string> outdated_file(const cgroup::Directory& root, const Ku
 }
 
 Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
-                                                     const Kubelet& kubelet) {
-  struct File {
-    std::string path;
-    bool has_mark;
-  };
-
-  std::vector<File> files;
-  if (kubelet.target != Target::kNone) {
-    files.push_back({kubelet.file, true});
-    files.push_back({staged_path(kubelet.file), true});
-    // Last: with it a rollback that is interrupted is seen to be one.
-    files.push_back({journal_path(kubelet.file), false});
+                                                     const std::optional<Kubelet>& kubelet) {
+  std::set<std::string> files{kUsualFiles.begin(), kUsualFiles.end()};
+  if (kubelet && kubelet->target != Target::kNone) {
+    files.insert(kubelet->file);
   }
-  if (const auto outdated = outdated_file(root, kubelet)) {
-    files.push_back({*outdated, true});
+  if (kubelet && !kubelet->arguments_file.empty()) {
+    files.insert(kubelet->arguments_file);
   }
   std::vector<std::string> removed;
-  for (const File& file : files) {
-    const Result<bool> was_there = remove_ours(root, file.path, file.has_mark);
-    if (!was_there) {
-      return tl::unexpected{was_there.error()};
-    }
-    if (*was_there) {
-      removed.push_back(root.path_of(file.path));
+  for (const std::string& file : files) {
+    // The journal last: with it a rollback that is interrupted is seen to be one.
+    for (const std::string& path : {file, staged_path(file), journal_path(file)}) {
+      const Result<bool> was_there = remove_ours(root, path, path != journal_path(file));
+      if (!was_there) {
+        return tl::unexpected{was_there.error()};
+      }
+      if (*was_there) {
+        removed.push_back(root.path_of(path));
+      }
     }
   }
   return removed;

@@ -30,11 +30,12 @@ namespace eviction::agent {
 [[nodiscard]] std::optional<std::string> outdated_file(const cgroup::Directory& root,
                                                        const Kubelet& kubelet);
 
-/// Removes every file of ours for the kubelet: the target's, what is staged, its journal, and the
-/// arguments of before an upgrade. Gives the paths of what was there. Errors: those of the first
-/// file that could not be removed; a file without our mark is left and is no error.
-[[nodiscard]] Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
-                                                                   const Kubelet& kubelet);
+/// Removes every file of ours: the kubelet's, those at the usual places of RKE2 and k3s whether
+/// they run or not, and what is staged and journalled beside them. Gives the paths of what was
+/// there. kubelet absent: none runs. Errors: those of the first file that could not be removed; a
+/// file without our mark is left and is no error.
+[[nodiscard]] Result<std::vector<std::string>> remove_target_files(
+    const cgroup::Directory& root, const std::optional<Kubelet>& kubelet);
 
 /// A lock that is held as long as this lives: /run/eviction-agent/NAME.lock on the host, so that an
 /// agent of a package and one in a container see each other.

@@ -28,7 +28,9 @@ Facts Transaction::look() {
   Facts facts = node_.look(journal_);
   facts.resumed = resumed_;
   facts.write_failure = write_failure_;
-  facts.restart_impossible = restart_impossible_;
+  if (restart_impossible_) {
+    facts.restart_impossible = restart_impossible_;
+  }
   facts.unhealthy_for = lasting(!facts.healthy, facts.now, unhealthy_since_);
   facts.lost_for = lasting(!facts.lost.empty(), facts.now, lost_since_);
   return facts;

@@ -18,7 +18,9 @@ namespace eviction::agent {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::UnorderedElementsAre;
 
 constexpr const char* kDropIn = "/data/kubelet.conf.d/60-eviction-agent.conf";
 constexpr const char* kArguments = "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml";
@@ -87,10 +89,10 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
   const auto removed = remove_target_files(root(), kubelet());
   ASSERT_TRUE(removed) << to_text(removed.error());
   EXPECT_THAT(*removed,
-              ElementsAre(HasSubstr("60-eviction-agent.conf"),
-                          HasSubstr(".staged"),
-                          HasSubstr(".journal"),
-                          HasSubstr("99-z50-eviction-agent.yaml")));
+              UnorderedElementsAre(EndsWith("d/60-eviction-agent.conf"),
+                                   HasSubstr(".staged"),
+                                   HasSubstr(".journal"),
+                                   HasSubstr("99-z50-eviction-agent.yaml")));
   EXPECT_FALSE(exists(kDropIn));
   EXPECT_FALSE(exists(staged_path(kDropIn)));
   EXPECT_FALSE(exists(journal_path(kDropIn)));
@@ -98,6 +100,14 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
   EXPECT_EQ(content("/data/kubelet.conf.d/00-rke2-defaults.conf"), "x");
   EXPECT_EQ(content("/etc/rancher/rke2/config.yaml.d/99-max-pods.yaml"), "y");
   EXPECT_THAT(*remove_target_files(root(), kubelet()), ElementsAre());
+}
+
+TEST_F(TargetFiles, RollbackFindsItsFilesWithoutAKubelet) {
+  const std::string rke2 = "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
+  tree_.file(rke2.substr(1), ours()).file(staged_path(rke2).substr(1), ours());
+  EXPECT_EQ(remove_target_files(root(), std::nullopt)->size(), 2U);
+  EXPECT_FALSE(exists(rke2));
+  EXPECT_FALSE(exists(staged_path(rke2)));
 }
 
 TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {

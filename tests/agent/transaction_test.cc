@@ -263,6 +263,27 @@ TEST(Transaction, NeverRestartsAKubeletWithoutAFileThatIsWritten) {
   EXPECT_EQ(node.restarts(), 0);
 }
 
+TEST(Transaction, IsPutBackWhenTheNodeSaysThatTheRestartFailed) {
+  class FailedUnit : public SimulatedNode {
+   public:
+    using SimulatedNode::SimulatedNode;
+
+    Facts look(const Journal& journal) override {
+      Facts facts = SimulatedNode::look(journal);
+      if (restarts() > 0 && journal.phase == Phase::kRestart) {
+        facts.restart_impossible = "job failed";
+      }
+      return facts;
+    }
+  };
+
+  FailedUnit node{{.name = "not back", .comes_back = false}};
+  const Ending ending = run_new(node);
+  EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed);
+  EXPECT_THAT(ending.reason, HasSubstr("job failed"));
+  EXPECT_LT(ending.took, seconds{30});
+}
+
 TEST(Transaction, LeavesAFileThatSomebodyElseChanged) {
   SimulatedNode node{{.name = "not shown", .shows_value = false}};
   Transaction transaction{node, node.intent(), false};
