@@ -341,41 +341,48 @@ void finish_or_undo(SimulatedNode& node) {
   EXPECT_NE(run(node, transaction).outcome, Transaction::Outcome::kRunning);
 }
 
-// Whatever the node does and whenever the agent dies, in the end the file has its old content or
-// its new one, the kubelet runs, no journal waits, and it was restarted at most twice more.
-TEST(Transaction, IsFinishedOrUndoneByTheNextAgent) {
-  for (const Death death : {Death::kKill, Death::kPowerCut}) {
-    for (const Behaviour& behaviour : behaviours()) {
-      int deaths = 0;
-      for (int call = 0; call < 40; ++call) {
-        SCOPED_TRACE(behaviour.name + (death == Death::kKill ? ", killed" : ", power cut") +
-                     " at call " + std::to_string(call));
-        SimulatedNode node{behaviour};
-        if (!run_until_death(node, call)) {
-          break;
-        }
-        ++deaths;
-        if (death == Death::kPowerCut) {
-          node.power_cut();
-        }
-        node.pass(seconds{3});
-        finish_or_undo(node);
-        node.pass(seconds{60});
-        EXPECT_TRUE(node.file() == behaviour.before || node.file() == SimulatedNode::after());
-        EXPECT_TRUE(node.runs());
-        EXPECT_LE(node.restarts(), 3);
-        const bool power_cut_restarted_it = death == Death::kPowerCut && !behaviour.can_restart;
-        if (!should_commit(behaviour) && !power_cut_restarted_it) {
-          EXPECT_EQ(node.file(), behaviour.before);
-        }
-        if (node.journal()) {
-          EXPECT_EQ(parse_journal(*node.journal(), "journal")->phase, Phase::kCommitted);
-        } else {
-          EXPECT_EQ(node.file(), behaviour.before);
-        }
-      }
-      EXPECT_GE(deaths, 4) << behaviour.name;
+/// The file has its old content or its new one, the kubelet runs, no journal waits, and it was
+/// restarted at most twice more.
+void expect_whole(const SimulatedNode& node, const Behaviour& behaviour, Death death) {
+  EXPECT_TRUE(node.file() == behaviour.before || node.file() == SimulatedNode::after());
+  EXPECT_TRUE(node.runs());
+  EXPECT_LE(node.restarts(), 3);
+  const bool power_cut_restarted_it = death == Death::kPowerCut && !behaviour.can_restart;
+  if (!should_commit(behaviour) && !power_cut_restarted_it) {
+    EXPECT_EQ(node.file(), behaviour.before);
+  }
+  if (node.journal()) {
+    EXPECT_EQ(parse_journal(*node.journal(), "journal")->phase, Phase::kCommitted);
+  } else {
+    EXPECT_EQ(node.file(), behaviour.before);
+  }
+}
+
+/// Lets the agent die at each of its calls in turn. How many it has.
+int die_everywhere(const Behaviour& behaviour, Death death) {
+  constexpr int kMostCalls = 60;
+  for (int call = 0; call < kMostCalls; ++call) {
+    SCOPED_TRACE(behaviour.name + (death == Death::kKill ? ", killed" : ", power cut") +
+                 " at call " + std::to_string(call));
+    SimulatedNode node{behaviour};
+    if (!run_until_death(node, call)) {
+      return call;
     }
+    if (death == Death::kPowerCut) {
+      node.power_cut();
+    }
+    node.pass(seconds{3});
+    finish_or_undo(node);
+    node.pass(seconds{60});
+    expect_whole(node, behaviour, death);
+  }
+  return kMostCalls;
+}
+
+TEST(Transaction, IsFinishedOrUndoneByTheNextAgent) {
+  for (const Behaviour& behaviour : behaviours()) {
+    EXPECT_GE(die_everywhere(behaviour, Death::kKill), 4) << behaviour.name;
+    EXPECT_GE(die_everywhere(behaviour, Death::kPowerCut), 4) << behaviour.name;
   }
 }
 
