@@ -163,9 +163,11 @@ ActReport report_end(const Host& host,
   if (outcome == Transaction::Outcome::kCommitted) {
     record.failures = 0;
     text = "in force: " + transaction.journal().file + ": " + text;
-  } else {
+  } else if (transaction.begun()) {
     count_failure(record, wall_now(), transaction.reason());
     text = "failed and put back: " + text;
+  } else {
+    return {ActOutcome::kFailed, "nothing was changed: " + text};
   }
   if (const Result<void> saved = save_record(*host.root, record); !saved) {
     text += "\n" + to_text(saved.error());

@@ -46,6 +46,9 @@ class Transaction {
 
   [[nodiscard]] const Journal& journal() const { return journal_; }
 
+  /// Whether its journal was written: before that nothing at all was done.
+  [[nodiscard]] bool begun() const { return saved_; }
+
   /// Why it waits, was committed, or failed.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 

@@ -113,7 +113,13 @@ Step in_watch(const Journal& journal, const Facts& facts) {
     return {Move::kCommit, Phase::kCommitted, "every pod runs on"};
   }
   if (watched > allowed(journal, facts, 2 * kWatchTime)) {
-    return put_back("the value no longer shows: " + facts.proof.reason);
+    return put_back(
+        fmt::format("after {} s not all is well: kubelet {}, {} pods that ran before do "
+                    "not run, value: {}",
+                    watched.count(),
+                    facts.healthy ? "healthy" : "not healthy",
+                    facts.lost.size(),
+                    facts.proof.reason));
   }
   return wait(fmt::format("watching the pods for {} s", kWatchTime.count()));
 }

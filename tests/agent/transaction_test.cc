@@ -309,7 +309,9 @@ TEST(Transaction, WithoutAJournalDoesNothing) {
   };
 
   FullDisk node{{.name = "good"}};
-  EXPECT_EQ(run_new(node).outcome, Transaction::Outcome::kFailed);
+  Transaction transaction{node, node.intent(), false};
+  EXPECT_EQ(run(node, transaction).outcome, Transaction::Outcome::kFailed);
+  EXPECT_FALSE(transaction.begun());
   EXPECT_EQ(node.file(), std::nullopt);
   EXPECT_EQ(node.restarts(), 0);
 }
