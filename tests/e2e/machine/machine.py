@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine as a scenario sees it."""
+
+import base64
+import itertools
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, TypeVar
+
+from . import qemu
+from .wire import Late, Wire
+
+T = TypeVar("T")
+BOOT_SECONDS = 600
+# Beyond the guest's own time limit: a thrashing machine answers late.
+ANSWER_SECONDS = 120
+
+
+class Outcome(NamedTuple):
+    code: int | None  # None: did not end in time
+    out: str
+
+
+class Failed(Exception):
+    """A command in the machine, or a state waited for, did not turn out as it should."""
+
+
+class Machine:
+    """A running machine. Use as a context: it ends with the block.
+
+    scratch holds its disk and its sockets, whose paths have to be short; logs what it says.
+    """
+
+    def __init__(self, image: Path, payload: Path, scratch: Path, logs: Path) -> None:
+        self._ids = itertools.count(1)
+        self.transcript = logs / "commands.log"
+        overlay = scratch / "overlay.qcow2"
+        make_overlay(image / "disk.img", overlay)
+        arguments = qemu.command_line(image, overlay, payload, scratch, logs / "console.log")
+        self._process = qemu.Process(arguments, logs / "qemu.log")
+        try:
+            self._monitor = qemu.Monitor(scratch / "monitor")
+            self._channel = Wire(scratch / "channel", timeout=30)
+            self._await_boot()
+        except BaseException:
+            self._process.end()
+            raise
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._monitor.close()
+        self._channel.close()
+        self._process.end()
+
+    def run(self, command: str, stdin: bytes = b"", timeout: float = 60) -> Outcome:
+        """Runs a shell command as root."""
+        begun = time.monotonic()
+        number = next(self._ids)
+        request = {
+            "id": number,
+            "argv": ["/bin/bash", "-c", command],
+            "stdin": base64.b64encode(stdin).decode(),
+            "timeout": timeout,
+        }
+        self._channel.send(request)
+        while True:
+            message = self._channel.receive(begun + timeout + ANSWER_SECONDS)
+            if message.get("id") == number:
+                break
+        out = base64.b64decode(message["out"]).decode(errors="replace")
+        outcome = Outcome(message["code"], out)
+        took = time.monotonic() - begun
+        with self.transcript.open("a", encoding="utf-8") as file:
+            file.write(f"$ {command}\n{outcome.out}[{outcome.code} in {took:.1f} s]\n")
+        return outcome
+
+    def check(self, command: str, stdin: bytes = b"", timeout: float = 60) -> str:
+        """What a command prints. Raises Failed unless it ends with 0."""
+        outcome = self.run(command, stdin, timeout)
+        if outcome.code != 0:
+            raise Failed(f"{command}: exit code {outcome.code}\n{outcome.out}")
+        return outcome.out
+
+    def read(self, path: str) -> str:
+        return self.check(f"cat {shlex.quote(path)}")
+
+    def write(self, path: str, content: str | bytes, mode: str = "0644") -> None:
+        """Puts a file in place by a rename, as who does it properly."""
+        data = content.encode() if isinstance(content, str) else content
+        target = shlex.quote(path)
+        temporary = shlex.quote(path + ".tmp")
+        self.check(
+            f"mkdir -p $(dirname {target}) && cat >{temporary} && "
+            f"chmod {mode} {temporary} && mv {temporary} {target}",
+            stdin=data,
+        )
+
+    def wait_for(
+        self, what: str, state: Callable[[], T | None], timeout: float, every: float = 1
+    ) -> T:
+        """What state() returns as soon as that is true. Raises Failed after timeout seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            value = state()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise Failed(f"not within {timeout:.0f} s: {what}")
+            time.sleep(every)
+
+    def save(self, name: str) -> None:
+        """Keeps the whole state of the machine under a name, for load()."""
+        self._monitor.human(f"savevm {name}")
+
+    def load(self, name: str) -> None:
+        self._monitor.human(f"loadvm {name}")
+
+    def cut_power(self) -> None:
+        """Resets the machine: what was not synced is lost. Returns when it is up again."""
+        self._monitor.execute("system_reset")
+        self._await_boot()
+
+    def _await_boot(self) -> None:
+        deadline = time.monotonic() + BOOT_SECONDS
+        try:
+            while "boot" not in self._channel.receive(deadline):
+                pass
+        except Late as error:
+            raise Failed(f"the machine did not boot within {BOOT_SECONDS} s") from error
+
+
+def make_overlay(base: Path, overlay: Path) -> None:
+    """A disk that reads from base and keeps what is written for itself."""
+    overlay.unlink(missing_ok=True)
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base), str(overlay)],
+        check=True,
+    )
