@@ -228,8 +228,8 @@ ActReport apply(const Host& host,
   if (*attempt) {
     return carry_out(host, config, std::move(**attempt), loaded.record, progress);
   }
-  if (!plan.file_content.empty() && plan.diff.empty()) {
-    return {ActOutcome::kDone, kubelet->file + " has this value already"};
+  if (!plan.file_content.empty() && is_armed(plan)) {
+    return {ActOutcome::kDone, kubelet->file + " has this value already, or one that is close"};
   }
   if (std::optional<ActReport> refused = refusal(plan, config)) {
     return *refused;

@@ -97,7 +97,7 @@ std::optional<Decision> about_armed(const Plan& plan, const Situation& situation
   if (now->hard && bound && *now->hard > *bound) {
     return protect_pods(plan, *now->hard, *bound);
   }
-  if (close(now->hard, plan.sizing.hard, step) && close(now->soft, plan.sizing.soft, step)) {
+  if (is_armed(plan)) {
     return Decision{
         situation.staged ? Act::kUnstage : Act::kNothing, {}, "the file has this value"};
   }
@@ -209,6 +209,16 @@ std::optional<std::string> unsafe_alone(const Plan& plan) {
       to_human(*now->hard),
       to_human(std::max(*bound - *now->hard, Bytes{})),
       to_human(largest));
+}
+
+bool is_armed(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  const auto now = kubelet ? armed(*kubelet) : std::nullopt;
+  if (!now || !plan.memory.capacity) {
+    return false;
+  }
+  const Bytes step = rounding_step(*plan.memory.capacity);
+  return close(now->hard, plan.sizing.hard, step) && close(now->soft, plan.sizing.soft, step);
 }
 
 bool asks_for_less(const Plan& plan) {

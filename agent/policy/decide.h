@@ -79,6 +79,10 @@ struct Situation {
 /// more pod like the largest here, a later start of the kubelet could reject one. Absent: it can.
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
+/// Whether our file has the plan's value, or one so close that a change is not worth a restart: two
+/// rounding steps or a twentieth of it.
+[[nodiscard]] bool is_armed(const Plan& plan);
+
 /// Whether the plan asks for clearly less than is armed.
 [[nodiscard]] bool asks_for_less(const Plan& plan);
 

@@ -117,6 +117,15 @@ TEST(Decide, TheSameValueAgainIsNothingToDo) {
             Act::kNothing);
 }
 
+TEST(Decide, AValueIsArmedWhenTheFileHasItOrNearlySo) {
+  const Bytes hard = full_hard();
+  EXPECT_FALSE(is_armed(plan_of(node())));
+  EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard}))));
+  EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard - 128_MiB})))) << "two steps";
+  EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.hard = Bytes{hard.value() / 10 * 9}}))));
+  EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.soft = hard})))) << "another instrument";
+}
+
 TEST(Decide, RaisesAtOnceAndLowersAfterADay) {
   const Observation low = with_file(node(), {.hard = Bytes{full_hard().value() / 2}});
   EXPECT_EQ(decide(plan_of(low), {.mode = Mode::kEnforce}).act, Act::kApply);
