@@ -75,6 +75,17 @@ constexpr std::array kFlags{FlagName{"eviction-hard=", "evictionHard", '<'},
                             FlagName{"eviction-soft=", "evictionSoft", '<'},
                             FlagName{"eviction-minimum-reclaim=", "evictionMinimumReclaim", '='}};
 
+/// Takes what one flag of a list of arguments says over what was there.
+void add_argument(Values& values, std::string_view argument) {
+  for (const FlagName& name : kFlags) {
+    if (argument.starts_with(name.flag)) {
+      if (const auto value = memory_in_list(argument.substr(name.flag.size()), name.separator)) {
+        values.insert_or_assign(std::string{name.field}, *value);
+      }
+    }
+  }
+}
+
 Values values_of(const ConfigValue& root) {
   Values values;
   for (const FlagName& name : kFlags) {
@@ -84,17 +95,9 @@ Values values_of(const ConfigValue& root) {
       values.emplace(name.field, value->text);
     }
   }
-  const ConfigValue* const arguments = root.find("kubelet-arg+");
-  for (const ConfigValue& argument :
-       arguments == nullptr ? std::vector<ConfigValue>{} : arguments->items) {
-    for (const FlagName& name : kFlags) {
-      if (!argument.text.starts_with(name.flag)) {
-        continue;
-      }
-      const std::string_view list = std::string_view{argument.text}.substr(name.flag.size());
-      if (const auto value = memory_in_list(list, name.separator)) {
-        values.insert_or_assign(std::string{name.field}, *value);
-      }
+  if (const ConfigValue* const arguments = root.find("kubelet-arg+")) {
+    for (const ConfigValue& argument : arguments->items) {
+      add_argument(values, argument.text);
     }
   }
   return values;
