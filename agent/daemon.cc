@@ -85,11 +85,6 @@ Result<void> Daemon::run() {
     return listening;
   }
   tell_manager(systemd::notify_ready());
-  LoadedRecord loaded = load_record(*host_.root);
-  record_ = std::move(loaded.record);
-  if (loaded.problem) {
-    problem(*loaded.problem);
-  }
   status_.pid = ::getpid();
   spdlog::info("started, mode {}", config::to_text(config_.mode));
   const Result<int> ended = loop_.run();
@@ -178,7 +173,7 @@ void Daemon::look() {
     const bool warns = headroom <= Bytes{};
     if (warns != warned_) {
       warned_ = warns;
-      spdlog::warn("available memory {} is {} the threshold of {}",
+      spdlog::warn("available memory {} is {} the threshold that this node needs, {}",
                    to_human(available),
                    warns ? "below" : "above",
                    to_human(*threshold));
@@ -194,6 +189,10 @@ void Daemon::look() {
 
 void Daemon::walk() {
   last_walk_ = steady_now();
+  earlier_problems_ = std::exchange(status_.problems, configuration_problems_);
+  if (!transaction_) {
+    read_record();
+  }
   observe_and_plan();
   if (!transaction_) {
     resume();
@@ -212,6 +211,14 @@ void Daemon::walk() {
   if (const Result<void> again = walk_timer_.again(quiet ? kQuietWalkInterval : kWalkInterval);
       !again) {
     problem(again.error());
+  }
+}
+
+void Daemon::read_record() {
+  LoadedRecord loaded = load_record(*host_.root);
+  record_ = std::move(loaded.record);
+  if (loaded.problem) {
+    problem(*loaded.problem);
   }
 }
 
@@ -350,6 +357,15 @@ void Daemon::resume() {
   if (!*journal || (**journal).phase == Phase::kCommitted) {
     return;
   }
+  if (config_.mode == config::Mode::kObserve) {
+    problem(Error{.kind = ErrorKind::kUnsupported,
+                  .path = host_.root->path_of(kubelet->file),
+                  .what = "a change of it was interrupted in phase " +
+                          std::string{to_text((**journal).phase)} +
+                          ", and mode observe neither finishes nor undoes it",
+                  .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
+    return;
+  }
   auto lock = HostLock::take(*host_.root, kChangeLock);
   if (!lock) {
     // It is not interrupted: "apply" is at it.
@@ -427,20 +443,21 @@ void Daemon::tell() {
     tell_manager(systemd::notify_status(line.substr(0, 500)));
     last_told_ = line;
   }
-  status_.problems.clear();
 }
 
 void Daemon::reload() {
   tell_manager(systemd::notify_reloading());
   config::LoadedConfig loaded = load_();
+  configuration_problems_.clear();
   if (loaded.errors.empty()) {
     config_ = std::move(loaded.config);
     spdlog::info("configuration read again, mode {}", config::to_text(config_.mode));
   } else {
     spdlog::error("the new configuration has errors; the old one stays");
-    for (const Error& error : loaded.errors) {
-      problem(error);
-    }
+  }
+  for (const Error& error : loaded.errors) {
+    configuration_problems_.push_back(to_text(error));
+    spdlog::error("{}", configuration_problems_.back());
   }
   tell_manager(systemd::notify_ready());
   walk();
@@ -460,7 +477,8 @@ void Daemon::stop() {
 
 void Daemon::problem(const Error& error) {
   const std::string text = to_text(error);
-  spdlog::error("{}", text);
+  const bool lasts = std::ranges::find(earlier_problems_, text) != earlier_problems_.end();
+  spdlog::log(lasts ? spdlog::level::debug : spdlog::level::err, "{}", text);
   status_.problems.push_back(text);
 }
 

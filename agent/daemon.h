@@ -35,6 +35,8 @@ class Daemon {
   void look();
   void walk();
   void on_pressure();
+  /// Anew each time: "apply" and "rollback" write it as well.
+  void read_record();
   void observe_and_plan();
   [[nodiscard]] Circumstances circumstances();
   void decide_and_act();
@@ -80,6 +82,8 @@ class Daemon {
   std::optional<std::uint64_t> last_stalls_;
   std::optional<std::chrono::seconds> lower_since_;
   std::string last_told_;
+  std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next
+  std::vector<std::string> earlier_problems_;  ///< of the walk before: what lasts is logged once
 };
 
 }  // namespace eviction::agent

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/daemon.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/journal_file.h"
+#include "config/drop_in.h"
+#include "tests/support/constructed_node.h"
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using config::Mode;
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+constexpr const char* kFile =
+    "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
+constexpr const char* kStatus = "/run/eviction-agent/status.json";
+constexpr const char* kState = "/var/lib/eviction-agent/state.json";
+
+/// A daemon on a constructed node. It never gets to signal a process: that node's /proc does not
+/// show the test.
+class DaemonTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    write(tests::named_node("mixed-128g"), tree_.path());
+    tree_.directory("run");
+  }
+
+  [[nodiscard]] std::string content(const std::string& path) const {
+    std::ifstream file{tree_.path() + path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+  }
+
+  [[nodiscard]] bool exists(const std::string& path) const {
+    return std::filesystem::exists(tree_.path() + path);
+  }
+
+  [[nodiscard]] nlohmann::json status() const {
+    return nlohmann::json::parse(content(kStatus), nullptr, false);
+  }
+
+  /// Runs it until the condition holds, at most 10 s, and then ends it with SIGTERM.
+  void run(Mode mode, const std::function<bool()>& until) {
+    const Host host = open_host(tree_.path("proc"), tree_.path("sys"), tree_.path());
+    auto loop = systemd::EventLoop::create();
+    ASSERT_TRUE(loop);
+    config::AgentConfig config;
+    config.mode = mode;
+    Daemon daemon{host, config, [this] { return reloaded_; }, *loop};
+    int polls = 0;
+    systemd::EventSource timer;
+    const std::function<void()> poll = [&] {
+      constexpr int kMostPolls = 500;
+      held_ = until();
+      if (held_ || ++polls == kMostPolls) {
+        std::raise(SIGTERM);
+      } else {
+        ASSERT_TRUE(timer.again(milliseconds{20}));
+      }
+    };
+    auto source = loop->after(milliseconds{20}, poll);
+    ASSERT_TRUE(source);
+    timer = std::move(*source);
+    const Result<void> ended = daemon.run();
+    EXPECT_TRUE(ended) << to_text(ended.error());
+    EXPECT_TRUE(held_);
+  }
+
+  [[nodiscard]] bool has_problem(const std::string& part) const {
+    const nlohmann::json now = status();
+    return now.is_object() && now["problems"].dump().find(part) != std::string::npos;
+  }
+
+  tests::TemporaryTree tree_;
+  cgroup::Buffer buffer_;
+  config::LoadedConfig reloaded_;
+  bool held_ = false;
+};
+
+TEST_F(DaemonTest, StagesItsValueAndTellsSo) {
+  run(Mode::kStage, [this] { return status().is_object(); });
+  EXPECT_TRUE(config::parse_own_file(content(staged_path(kFile)), "f"));
+  EXPECT_FALSE(exists(kFile));
+  EXPECT_EQ(status()["decision"]["act"], "stage");
+  EXPECT_EQ(status()["plan"]["sizing"]["instrument"], "hard");
+}
+
+TEST_F(DaemonTest, ObservesWithoutWriting) {
+  run(Mode::kObserve, [this] { return status().is_object(); });
+  EXPECT_FALSE(exists(staged_path(kFile)));
+  EXPECT_FALSE(exists(kFile));
+}
+
+TEST_F(DaemonTest, ObserveLeavesAnInterruptedChangeAndSaysSo) {
+  Journal journal;
+  journal.file = kFile;
+  journal.after = config::render_drop_in({});
+  tree_.file(journal_path(kFile).substr(1), render_journal(journal))
+      .file(std::string{kFile}.substr(1), *journal.after);
+  run(Mode::kObserve, [this] { return has_problem("interrupted in phase write"); });
+  EXPECT_EQ(content(kFile), *journal.after);
+  EXPECT_EQ(content(journal_path(kFile)), render_journal(journal));
+}
+
+TEST_F(DaemonTest, UndoesAChangeThatWasInterruptedBeforeTheKubeletWasTold) {
+  Journal journal;
+  journal.file = kFile;
+  journal.boot_id = "b";
+  journal.after = config::render_drop_in({});
+  tree_.file("proc/sys/kernel/random/boot_id", "b\n")
+      .file(journal_path(kFile).substr(1), render_journal(journal))
+      .file(std::string{kFile}.substr(1), *journal.after);
+  const auto kubelet = find_kubelet(*cgroup::Directory::open(tree_.path("proc")),
+                                    *cgroup::Directory::open(tree_.path()),
+                                    {},
+                                    buffer_);
+  ASSERT_TRUE(kubelet);
+  journal.kubelet = {"b", kubelet->start};
+  tree_.file(journal_path(kFile).substr(1), render_journal(journal));
+  run(Mode::kStage, [this] { return !exists(kFile); });
+}
+
+TEST_F(DaemonTest, ReadsARecordThatRollbackCleared) {
+  Record record;
+  for (int i = 0; i < kQuarantineAfter; ++i) {
+    count_failure(record, std::chrono::sys_seconds{std::chrono::seconds{1}}, "it did not work");
+  }
+  tree_.file(std::string{kState}.substr(1), render_record(record));
+  bool cleared = false;
+  run(Mode::kStage, [this, &cleared] {
+    const nlohmann::json now = status();
+    if (!now.is_object()) {
+      return false;
+    }
+    const std::string refused = now["record"]["refused"].get<std::string>();
+    if (!cleared && refused.find("quarantined") != std::string::npos) {
+      cleared = std::filesystem::remove(tree_.path() + kState);
+      std::raise(SIGHUP);  // looks at once
+    }
+    return cleared && refused.empty();
+  });
+}
+
+TEST_F(DaemonTest, KeepsItsConfigurationWhenTheNewOneIsWrong) {
+  reloaded_.errors = {Error{ErrorKind::kMalformed, "/etc/x.ini", 3, "no such key", {}}};
+  reloaded_.config.mode = Mode::kObserve;
+  bool told = false;
+  run(Mode::kStage, [this, &told] {
+    if (!told && status().is_object()) {
+      told = std::raise(SIGHUP) == 0;
+    }
+    return has_problem("/etc/x.ini:3");
+  });
+  EXPECT_EQ(status()["mode"], "stage");
+}
+
+TEST_F(DaemonTest, SetsACorruptStateAside) {
+  tree_.file(std::string{kState}.substr(1), "{\"version\": 1, \"rest");
+  run(Mode::kStage, [this] { return has_problem("state.json.corrupt"); });
+  EXPECT_FALSE(exists(kState));
+}
+
+TEST_F(DaemonTest, IsTheOnlyOne) {
+  const cgroup::Directory root = *cgroup::Directory::open(tree_.path());
+  const Result<HostLock> lock = HostLock::take(root, kRunLock);
+  ASSERT_TRUE(lock);
+  const Host host = open_host(tree_.path("proc"), tree_.path("sys"), tree_.path());
+  auto loop = systemd::EventLoop::create();
+  Daemon daemon{host, {}, [] { return config::LoadedConfig{}; }, *loop};
+  const Result<void> ended = daemon.run();
+  ASSERT_FALSE(ended);
+  EXPECT_THAT(to_text(ended.error()), HasSubstr("another eviction-agent"));
+}
+
+}  // namespace
+}  // namespace eviction::agent
