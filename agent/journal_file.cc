@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include <nlohmann/json.hpp>
+
+#include "agent/own_json.h"
 
 namespace eviction::agent {
 
 namespace {
 
 using nlohmann::json;
-
-constexpr int kVersion = 1;
 
 constexpr std::array kPhases{Phase::kWrite,
                              Phase::kRestart,
@@ -35,17 +36,18 @@ Journal from_json(const json& document) {
   const std::string phase = document.at("phase").get<std::string>();
   const auto* const known =
       std::ranges::find_if(kPhases, [&phase](Phase one) { return to_text(one) == phase; });
-  if (known == kPhases.end() || document.at("version").get<int>() != kVersion) {
-    throw json::other_error::create(501, "it is of another version of eviction-agent", nullptr);
+  if (known == kPhases.end()) {
+    throw json::other_error::create(501, "no phase is called " + phase, nullptr);
   }
   journal.phase = *known;
-  journal.since = std::chrono::seconds{document.at("since_seconds").get<std::int64_t>()};
+  journal.since = std::chrono::seconds{whole_seconds(document.at("since_seconds"))};
   journal.boot_id = document.at("boot_id").get<std::string>();
   journal.file = document.at("file").get<std::string>();
   journal.before = text_or_null(document.at("before"));
   journal.after = text_or_null(document.at("after"));
   journal.kubelet.boot_id = document.at("kubelet").at("boot_id").get<std::string>();
-  journal.kubelet.start = document.at("kubelet").at("start_ticks").get<std::uint64_t>();
+  journal.kubelet.start = static_cast<std::uint64_t>(whole_number(
+      document.at("kubelet").at("start_ticks"), std::numeric_limits<std::int64_t>::max()));
   journal.pods = document.at("pods").get<std::vector<std::string>>();
   journal.restarted_again = document.at("restarted_again").get<bool>();
   journal.failure = document.at("failure").get<std::string>();
@@ -60,7 +62,7 @@ std::string journal_path(const std::string& file) {
 
 std::string render_journal(const Journal& journal) {
   const json document{
-      {"version", kVersion},
+      {"version", kOwnVersion},
       {"phase", std::string{to_text(journal.phase)}},
       {"since_seconds", journal.since.count()},
       {"boot_id", journal.boot_id},
@@ -75,15 +77,13 @@ std::string render_journal(const Journal& journal) {
 }
 
 Result<Journal> parse_journal(std::string_view text, const std::string& path) {
-  try {
-    return from_json(json::parse(text));
-  } catch (const json::exception& exception) {
-    return tl::unexpected{
-        Error{.kind = ErrorKind::kMalformed,
-              .path = path,
-              .what = std::string{"it is no journal of a transaction: "} + exception.what(),
-              .remedy = "check the file it stands beside, then remove the journal"}};
-  }
+  return parse_own_json(
+      text,
+      from_json,
+      Error{.kind = ErrorKind::kMalformed,
+            .path = path,
+            .what = "it is no journal of a transaction",
+            .remedy = "check the file it stands beside, then remove the journal"});
 }
 
 Result<std::optional<Journal>> read_journal(const cgroup::Directory& root,

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/own_json.h"
 #include "config/atomic_file.h"
 
 namespace eviction::agent {
@@ -22,33 +23,26 @@ using nlohmann::json;
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 
-constexpr int kVersion = 1;
 /// No agent restarts a kubelet more often than [agent] restarts-per-day allows, which is at most
 /// 24; more is no record of ours.
-constexpr std::size_t kMostRestarts = 1000;
+constexpr int kMostRestarts = 1000;
 
 json to_json(const std::optional<sys_seconds>& at) {
   return at ? json(at->time_since_epoch().count()) : json(nullptr);
 }
 
 sys_seconds time_of(const json& value) {
-  return sys_seconds{seconds{value.get<std::int64_t>()}};
+  return sys_seconds{seconds{whole_seconds(value)}};
 }
 
 Record from_json(const json& document) {
-  if (document.at("version").get<int>() != kVersion) {
-    throw json::other_error::create(501, "it is of another version of eviction-agent", nullptr);
-  }
   Record record;
   const json& restarts = document.at("restarts");
   if (!restarts.is_array() || restarts.size() > kMostRestarts) {
     throw json::other_error::create(501, "restarts is no list of times", nullptr);
   }
   std::ranges::transform(restarts, std::back_inserter(record.restarts), time_of);
-  record.failures = document.at("failures").get<int>();
-  if (record.failures < 0 || record.failures > static_cast<int>(kMostRestarts)) {
-    throw json::other_error::create(501, "failures is out of range", nullptr);
-  }
+  record.failures = static_cast<int>(whole_number(document.at("failures"), kMostRestarts));
   if (const json& last = document.at("last_failure"); !last.is_null()) {
     record.last_failure = time_of(last);
   }
@@ -67,7 +61,7 @@ std::string render_record(const Record& record) {
   for (const sys_seconds at : record.restarts) {
     restarts.push_back(at.time_since_epoch().count());
   }
-  const json document{{"version", kVersion},
+  const json document{{"version", kOwnVersion},
                       {"restarts", std::move(restarts)},
                       {"failures", record.failures},
                       {"last_failure", to_json(record.last_failure)},
@@ -76,14 +70,11 @@ std::string render_record(const Record& record) {
 }
 
 Result<Record> parse_record(std::string_view text, const std::string& path) {
-  try {
-    return from_json(json::parse(text));
-  } catch (const json::exception& exception) {
-    return tl::unexpected{
-        Error{.kind = ErrorKind::kMalformed,
-              .path = path,
-              .what = std::string{"it is no state of eviction-agent: "} + exception.what()}};
-  }
+  return parse_own_json(
+      text,
+      from_json,
+      Error{
+          .kind = ErrorKind::kMalformed, .path = path, .what = "it is no state of eviction-agent"});
 }
 
 LoadedRecord load_record(const cgroup::Directory& root) {

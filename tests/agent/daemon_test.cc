@@ -66,7 +66,7 @@ class DaemonTest : public testing::Test {
       constexpr int kMostPolls = 500;
       held_ = until();
       if (held_ || ++polls == kMostPolls) {
-        std::raise(SIGTERM);
+        EXPECT_EQ(std::raise(SIGTERM), 0);
       } else {
         ASSERT_TRUE(timer.again(milliseconds{20}));
       }
@@ -148,7 +148,7 @@ TEST_F(DaemonTest, ReadsARecordThatRollbackCleared) {
     const std::string refused = now["record"]["refused"].get<std::string>();
     if (!cleared && refused.find("quarantined") != std::string::npos) {
       cleared = std::filesystem::remove(tree_.path() + kState);
-      std::raise(SIGHUP);  // looks at once
+      EXPECT_EQ(std::raise(SIGHUP), 0);  // looks at once
     }
     return cleared && refused.empty();
   });

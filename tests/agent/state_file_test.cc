@@ -71,6 +71,10 @@ TEST(StateFile, SetsACorruptFileAside) {
                                        with("\"version\": 1", "\"version\": 2"),
                                        with("\"failures\": 2", "\"failures\": -1"),
                                        with("\"failures\": 2", "\"failures\": 1e30"),
+                                       with("\"failures\": 2", "\"failures\": 2.5"),
+                                       with("\"restarts\": [", "\"restarts\": [1e30,"),
+                                       with("\"last_failure\": 1", "\"last_failure\": 1000000000"),
+                                       with("\"last_failure\": 1", "\"last_failure\": -1"),
                                        with("\"restarts\": [", "\"restarts\": [\"x\","),
                                        with("\"restarts\": [", "\"other\": [")};
   for (const std::string& text : texts) {
