@@ -11,7 +11,7 @@
 #include <openssl/x509.h>
 
 #include "agent/http.h"
-#include "agent/owned.h"
+#include "cgroup/owned.h"
 #include "config/kubelet_config.h"
 
 namespace eviction::agent {

@@ -88,9 +88,6 @@ Result<void> Daemon::run() {
   status_.pid = ::getpid();
   spdlog::info("started, mode {}", config::to_text(config_.mode));
   const Result<int> ended = loop_.run();
-  if (pressure_fd_ >= 0) {
-    ::close(pressure_fd_);
-  }
   return ended ? Result<void>{} : tl::unexpected{ended.error()};
 }
 
@@ -123,18 +120,15 @@ void Daemon::arm_pressure_trigger() {
   if (!host_.proc) {
     return;
   }
-  const int fd =
-      ::openat(host_.proc->fd(), "pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+  Descriptor file{
+      ::openat(host_.proc->fd(), "pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)};
   const std::string trigger = std::string{kPressureTrigger} + '\0';
-  if (fd < 0 || ::write(fd, trigger.data(), trigger.size()) < 0) {
+  if (file.get() < 0 || ::write(file.get(), trigger.data(), trigger.size()) < 0) {
     spdlog::info("no memory pressure trigger; the looks at /proc/meminfo have to do");
-    if (fd >= 0) {
-      ::close(fd);
-    }
     return;
   }
-  pressure_fd_ = fd;
-  if (auto source = loop_.on_io(fd, EPOLLPRI, [this](std::uint32_t events) {
+  pressure_file_ = std::move(file);
+  if (auto source = loop_.on_io(pressure_file_.get(), EPOLLPRI, [this](std::uint32_t events) {
         if ((events & EPOLLERR) != 0) {
           pressure_ = {};
         } else {

@@ -62,9 +62,9 @@ class Daemon {
   systemd::EventSource look_timer_;
   systemd::EventSource walk_timer_;
   systemd::EventSource transaction_timer_;
+  Descriptor pressure_file_;  ///< before its source: it has to be open while that is watched
   systemd::EventSource pressure_;
   std::vector<systemd::EventSource> signals_;
-  int pressure_fd_ = -1;
 
   Plan plan_;
   Status status_;

@@ -13,8 +13,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "agent/owned.h"
 #include "cgroup/bytes.h"
+#include "cgroup/owned.h"
 
 namespace eviction::agent {
 namespace {

@@ -203,13 +203,10 @@ Result<std::vector<std::string>> read_kubelet_warnings(const Kubelet& kubelet,
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  const int fd = ::openat(
-      folder->fd(), "kubelet.log", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  const std::optional<Tail> tail = fd < 0 ? std::nullopt : read_tail(fd);
+  const Descriptor file{::openat(
+      folder->fd(), "kubelet.log", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+  const std::optional<Tail> tail = file.get() < 0 ? std::nullopt : read_tail(file.get());
   const int code = errno;
-  if (fd >= 0) {
-    ::close(fd);
-  }
   if (!tail) {
     const ErrorKind kind = code == ENOENT ? ErrorKind::kAbsent : ErrorKind::kIo;
     return error(kind, folder->path_of("kubelet.log"), std::generic_category().message(code));

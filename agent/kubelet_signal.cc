@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cgroup/descriptor.h"
 #include "cgroup/key_value.h"
 #include "cgroup/process.h"
 
@@ -165,14 +166,11 @@ Result<void> terminate_kubelet(const cgroup::Directory& proc, const Kubelet& kub
   if (Result<void> shared = check_namespace(proc); !shared) {
     return shared;
   }
-  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, kubelet.pid, 0));
-  if (pidfd < 0) {
+  const Descriptor pidfd{static_cast<int>(::syscall(SYS_pidfd_open, kubelet.pid, 0))};
+  if (pidfd.get() < 0) {
     return open_error(proc, kubelet, errno);
   }
-  Result<void> done =
-      check_process(proc, kubelet).and_then([&] { return signal(pidfd, proc, kubelet); });
-  ::close(pidfd);
-  return done;
+  return check_process(proc, kubelet).and_then([&] { return signal(pidfd.get(), proc, kubelet); });
 }
 
 }  // namespace eviction::agent

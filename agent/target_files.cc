@@ -140,10 +140,9 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
     return tl::unexpected{folder.error()};
   }
   const std::string file = name + ".lock";
-  const int fd = ::openat(
-      folder->fd(), file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  HostLock lock{fd};
-  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+  HostLock lock{Descriptor{::openat(
+      folder->fd(), file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR)}};
+  if (lock.file_.get() >= 0 && ::flock(lock.file_.get(), LOCK_EX | LOCK_NB) == 0) {
     return lock;
   }
   if (errno == EWOULDBLOCK) {
@@ -155,19 +154,6 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
   return tl::unexpected{Error{.kind = ErrorKind::kIo,
                               .path = folder->path_of(file),
                               .what = std::generic_category().message(errno)}};
-}
-
-HostLock::HostLock(HostLock&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-
-HostLock& HostLock::operator=(HostLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-HostLock::~HostLock() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
 }
 
 }  // namespace eviction::agent

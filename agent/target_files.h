@@ -3,9 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/kubelet_process.h"
+#include "cgroup/descriptor.h"
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
 
@@ -45,16 +47,10 @@ class HostLock {
   [[nodiscard]] static Result<HostLock> take(const cgroup::Directory& root,
                                              const std::string& name);
 
-  HostLock(HostLock&& other) noexcept;
-  HostLock& operator=(HostLock&& other) noexcept;
-  HostLock(const HostLock&) = delete;
-  HostLock& operator=(const HostLock&) = delete;
-  ~HostLock();
-
  private:
-  explicit HostLock(int fd) : fd_{fd} {}
+  explicit HostLock(Descriptor file) : file_{std::move(file)} {}
 
-  int fd_;
+  Descriptor file_;
 };
 
 /// Held by the daemon as long as it runs.

@@ -51,28 +51,6 @@ Error system_error(int code, std::string path) {
           .what = std::generic_category().message(code)};
 }
 
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_{fd} {}
-
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
-
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 int openat2(int directory, const char* path, int flags) {
   open_how how{};
   how.flags = static_cast<decltype(how.flags)>(flags);
@@ -196,22 +174,6 @@ int list_entries(int directory, ListEnd end, const Visit& visit) {
 
 Directory::Directory(int fd, std::string path) : fd_{fd}, path_{std::move(path)} {}
 
-Directory::Directory(Directory&& other) noexcept
-    : fd_{std::exchange(other.fd_, -1)}, path_{std::move(other.path_)}, listed_{other.listed_} {}
-
-Directory& Directory::operator=(Directory&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(path_, other.path_);
-  std::swap(listed_, other.listed_);
-  return *this;
-}
-
-Directory::~Directory() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
 Result<Directory> Directory::open(const std::string& path) {
   int fd = -1;
   do {
@@ -225,7 +187,7 @@ Result<Directory> Directory::open(const std::string& path) {
 }
 
 Result<Directory> Directory::open_below(std::string_view relative) const {
-  const int fd = open_at(fd_, relative, kDirectoryFlags);
+  const int fd = open_at(fd_.get(), relative, kDirectoryFlags);
   if (fd < 0) {
     return tl::make_unexpected(system_error(errno, path_of(relative)));
   }
@@ -262,7 +224,7 @@ Result<std::string_view> Directory::read_until(std::string_view relative,
                                                std::size_t surely_all) const {
   constexpr std::size_t kFirst = std::size_t{16} << 10;
   const Links links = surely_all > 0 ? Links::kNone : Links::kInside;
-  const Descriptor file{open_at(fd_, relative, kFileFlags, links)};
+  const Descriptor file{open_at(fd_.get(), relative, kFileFlags, links)};
   if (file.get() < 0) {
     // ENXIO: a socket, or a device without a driver.
     return tl::make_unexpected(errno == ENXIO ? *irregular(-1, *this, relative)
@@ -293,9 +255,9 @@ Result<std::string_view> Directory::read_until(std::string_view relative,
 
 int Directory::rewound() const {
   if (std::exchange(listed_, true)) {
-    ::lseek(fd_, 0, SEEK_SET);  // cannot fail on an open directory
+    ::lseek(fd_.get(), 0, SEEK_SET);  // cannot fail on an open directory
   }
-  return fd_;
+  return fd_.get();
 }
 
 Result<std::vector<Directory::Entry>> Directory::list() const {
@@ -329,7 +291,7 @@ Result<std::vector<std::string>> Directory::list_directories() const {
 }
 
 Result<std::string> Directory::read_link(std::string_view relative) const {
-  const Descriptor link{open_at(fd_, relative, O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+  const Descriptor link{open_at(fd_.get(), relative, O_PATH | O_NOFOLLOW | O_CLOEXEC)};
   std::array<char, PATH_MAX> target{};
   const ssize_t size =
       link.get() < 0 ? -1 : ::readlinkat(link.get(), "", target.data(), target.size());

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cgroup/descriptor.h"
 #include "cgroup/result.h"
 
 namespace eviction::cgroup {
@@ -24,12 +25,6 @@ class Directory {
  public:
   /// Errors: kAbsent, kDenied, kVanished, kMalformed (not a directory), kIo.
   [[nodiscard]] static Result<Directory> open(const std::string& path);
-
-  Directory(Directory&& other) noexcept;
-  Directory& operator=(Directory&& other) noexcept;
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory();
 
   /// A directory below this one. Errors as open().
   [[nodiscard]] Result<Directory> open_below(std::string_view relative) const;
@@ -71,7 +66,7 @@ class Directory {
 
   [[nodiscard]] std::string path_of(std::string_view relative) const;
 
-  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] int fd() const { return fd_.get(); }
 
   /// No kernel or kubelet file that is read here is larger. Source: /proc/zoneinfo of a 1024-CPU
   /// host is about 1 MiB.
@@ -89,7 +84,7 @@ class Directory {
   /// The descriptor, at the first entry.
   [[nodiscard]] int rewound() const;
 
-  int fd_ = -1;
+  Descriptor fd_;
   std::string path_;
   mutable bool listed_ = false;
 };

@@ -4,36 +4,23 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 
+#include "cgroup/owned.h"
 #include "cgroup/result.h"
 
 namespace eviction::systemd {
 
-/// Deletes an object of libsystemd by the function that gives up a reference to it.
-template <auto Release>
-struct Releaser {
-  template <class T>
-  void operator()(T* object) const {
-    Release(object);
-  }
-};
-
-/// A reference of our own.
-template <class T, auto Release>
-using Handle = std::unique_ptr<T, Releaser<Release>>;
-
-using Event = Handle<sd_event, &sd_event_unref>;
+using Event = Owned<sd_event, &sd_event_unref>;
 /// The source is switched off with it, whoever else holds a reference.
-using Source = Handle<sd_event_source, &sd_event_source_disable_unref>;
+using Source = Owned<sd_event_source, &sd_event_source_disable_unref>;
 /// The connection is closed with it; what was not sent yet is dropped.
-using Bus = Handle<sd_bus, &sd_bus_close_unref>;
+using Bus = Owned<sd_bus, &sd_bus_close_unref>;
 /// The match or the pending call ends with it.
-using Slot = Handle<sd_bus_slot, &sd_bus_slot_unref>;
-using Message = Handle<sd_bus_message, &sd_bus_message_unref>;
+using Slot = Owned<sd_bus_slot, &sd_bus_slot_unref>;
+using Message = Owned<sd_bus_message, &sd_bus_message_unref>;
 
 /// "WHAT: the system's text"; code is a negative errno, as libsystemd returns it.
 inline tl::unexpected<Error> failure(int code, std::string_view what, std::string remedy = {}) {

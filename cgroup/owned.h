@@ -3,7 +3,7 @@
 
 #include <memory>
 
-namespace eviction::agent {
+namespace eviction {
 
 /// Calls Free on what a C library has given out.
 template <auto Free>
@@ -18,4 +18,4 @@ struct Freer {
 template <class T, auto Free>
 using Owned = std::unique_ptr<T, Freer<Free>>;
 
-}  // namespace eviction::agent
+}  // namespace eviction
