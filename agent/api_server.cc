@@ -270,9 +270,9 @@ Result<std::string> get(const Kubeconfig& kubeconfig,
   return std::move(answer->body);
 }
 
-Result<std::vector<ApiPod>> read_own_pods(const cgroup::Directory& root,
-                                          const std::vector<std::string>& kubelet_arguments,
-                                          cgroup::Buffer& buffer) {
+Result<PodList> read_own_pods(const cgroup::Directory& root,
+                              const std::vector<std::string>& kubelet_arguments,
+                              cgroup::Buffer& buffer) {
   const Result<NodeIdentity> self = read_identity(root, kubelet_arguments, buffer);
   if (!self) {
     return tl::unexpected{self.error()};
@@ -284,7 +284,7 @@ Result<std::vector<ApiPod>> read_own_pods(const cgroup::Directory& root,
   if (!answer) {
     return tl::unexpected{answer.error()};
   }
-  Result<std::vector<ApiPod>> pods = parse_pod_list(*answer);
+  Result<PodList> pods = parse_pod_list(*answer);
   if (!pods) {
     pods.error().path = self->kubeconfig.server + query;
   }

@@ -33,10 +33,9 @@ inline constexpr std::size_t kAnswerLimit = std::size_t{16} << 20;
 /// kubeconfig and the name that its flags give. No other credentials of the node are used.
 /// Errors: kAbsent when the kubelet has no kubeconfig or its node's name cannot be told; kDenied
 /// when the kubeconfig is not a node's; those of parse_kubeconfig(), get() and parse_pod_list().
-[[nodiscard]] Result<std::vector<ApiPod>> read_own_pods(
-    const cgroup::Directory& root,
-    const std::vector<std::string>& kubelet_arguments,
-    cgroup::Buffer& buffer);
+[[nodiscard]] Result<PodList> read_own_pods(const cgroup::Directory& root,
+                                            const std::vector<std::string>& kubelet_arguments,
+                                            cgroup::Buffer& buffer);
 
 /// The JSON of this node's own Node object, asked for like the pods. Errors: as read_own_pods(),
 /// without those of parsing.

@@ -16,19 +16,17 @@
 #include "agent/policy/decide.h"
 #include "agent/state_file.h"
 #include "agent/target_files.h"
+#include "agent/value_proof.h"
 
 namespace eviction::agent {
 
 namespace {
 
 constexpr std::chrono::milliseconds kRuntimeAnswerTime{2000};
+constexpr std::chrono::milliseconds kProofAnswerTime{2000};
 constexpr std::chrono::seconds kInterval{1};
 /// Between the two looks that show whether allocations stall where there is no PSI.
 constexpr std::chrono::seconds kStallInterval{2};
-
-std::chrono::sys_seconds wall_now() {
-  return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 
 ActReport failed(const Error& error) {
   return {ActOutcome::kFailed, to_text(error)};
@@ -51,9 +49,7 @@ std::optional<std::uint64_t> stalls(const Host& host,
 Plan plan_to_act(const Host& host, const config::AgentConfig& config, const Record& record) {
   cgroup::Buffer buffer;
   Observation seen = observe(host, config, buffer);
-  Circumstances known;
-  known.restarts_today = restarts_within_a_day(record, wall_now());
-  known.restart_refused = restart_refused(record, wall_now());
+  Circumstances known = circumstances_of(record, wall_now());
   if (!seen.pressure) {
     known.stalls = stalls(host, seen, buffer);
   }
@@ -228,17 +224,31 @@ ActReport apply(const Host& host,
   if (*attempt) {
     return carry_out(host, config, std::move(**attempt), loaded.record, progress);
   }
-  if (!plan.file_content.empty() && is_armed(plan)) {
-    return {ActOutcome::kDone, kubelet->file + " has this value already, or one that is close"};
+  const bool armed_already = !plan.file_content.empty() && is_armed(plan);
+  Proof proof;
+  if (armed_already) {
+    proof = prove_value(*kubelet, *armed(*kubelet), *host.root, kTokenFile, kProofAnswerTime);
+    if (proof.state == Proof::State::kInForce) {
+      return {ActOutcome::kDone,
+              kubelet->file + " has this value already, or one that is close, in force by " +
+                  proof.source};
+    }
+    progress("the file has the value, the running kubelet does not use it: " + proof.reason);
   }
   if (std::optional<ActReport> refused = refusal(plan, config)) {
     return *refused;
   }
   if (dry_run) {
     return {ActOutcome::kDone,
-            kubelet->file + " would be written, and the kubelet restarted:\n" + plan.diff};
+            armed_already
+                ? "the kubelet would be restarted"
+                : kubelet->file + " would be written, and the kubelet restarted:\n" + plan.diff};
   }
-  return carry_out(host, config, Attempt{plan.file_content}, loaded.record, progress);
+  return carry_out(host,
+                   config,
+                   Attempt{armed_already ? *kubelet->file_content : plan.file_content},
+                   loaded.record,
+                   progress);
 }
 
 ActReport roll_back(const Host& host, const config::AgentConfig& config) {

@@ -14,8 +14,6 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/container_runtime.h"
-#include "agent/journal_file.h"
-#include "config/drop_in.h"
 #include "systemd/notify.h"
 
 namespace eviction::agent {
@@ -32,7 +30,6 @@ constexpr seconds kWalkInterval{10};
 constexpr seconds kQuietWalkInterval{20};
 /// Pressure and a fall of memory ask for a walk no more often than this.
 constexpr milliseconds kLeastWalkInterval{1000};
-constexpr seconds kTransactionInterval{1};
 constexpr milliseconds kRuntimeAnswerTime{1000};
 /// Stalls of 150 ms within a second. Source: linux v6.1 Documentation/accounting/psi.rst, the
 /// example of its monitor.
@@ -41,10 +38,6 @@ constexpr std::string_view kPressureTrigger = "some 150000 1000000";
 milliseconds steady_now() {
   return std::chrono::duration_cast<milliseconds>(
       std::chrono::steady_clock::now().time_since_epoch());
-}
-
-std::chrono::sys_seconds wall_now() {
-  return std::chrono::time_point_cast<seconds>(std::chrono::system_clock::now());
 }
 
 /// Ignored where it fails: what the service manager shows is a convenience, and a broken socket
@@ -71,10 +64,8 @@ Daemon::Daemon(const Host& host,
       config_{std::move(config)},
       load_{std::move(load)},
       loop_{loop},
-      node_{host_, config_, loop_, [this] {
-              count_restart(record_, wall_now());
-              return save_record(*host_.root, record_);
-            }} {}
+      api_{loop_, host_.root, [this] { on_api_answer(); }},
+      executor_{host_, config_, loop_, [this] { tell(); }} {}
 
 Result<void> Daemon::run() {
   const Result<HostLock> lock = HostLock::take(*host_.root, kRunLock);
@@ -164,36 +155,35 @@ void Daemon::look() {
     last_look_ = now;
     const Bytes headroom = available - *threshold;
     next = next_look(headroom, fastest_fall_);
-    const bool warns = headroom <= Bytes{};
-    if (warns != warned_) {
-      warned_ = warns;
-      spdlog::warn("available memory {} is {} the threshold that this node needs, {}",
-                   to_human(available),
-                   warns ? "below" : "above",
-                   to_human(*threshold));
-      if (now - last_walk_ >= kLeastWalkInterval) {
-        walk();
-      }
-    }
+    warn(available, *threshold);
   }
   if (const Result<void> again = look_timer_.again(next); !again) {
     problem(again.error());
   }
 }
 
+/// The line is crossed upwards only with some distance: it moves a little with each plan.
+void Daemon::warn(Bytes available, Bytes threshold) {
+  const Bytes clear = threshold + Bytes{threshold.value() / 20};
+  const bool warns = available <= (warned_ ? clear : threshold);
+  if (warns == warned_) {
+    return;
+  }
+  warned_ = warns;
+  spdlog::warn("available memory {} is {} the threshold that this node needs, {}",
+               to_human(available),
+               warns ? "below" : "above",
+               to_human(threshold));
+  if (steady_now() - last_walk_ >= kLeastWalkInterval) {
+    walk();
+  }
+}
+
 void Daemon::walk() {
   last_walk_ = steady_now();
   earlier_problems_ = std::exchange(status_.problems, configuration_problems_);
-  if (!transaction_) {
-    read_record();
-  }
-  observe_and_plan();
-  if (!transaction_) {
-    resume();
-  }
-  if (!transaction_) {
-    decide_and_act();
-  }
+  observe_and_plan(executor_.read_record());
+  executor_.act_on(plan_);
   tell();
   // With what is known now the next look may have to come sooner.
   if (const Result<void> again = look_timer_.again(milliseconds{}); !again) {
@@ -208,25 +198,16 @@ void Daemon::walk() {
   }
 }
 
-void Daemon::read_record() {
-  LoadedRecord loaded = load_record(*host_.root);
-  record_ = std::move(loaded.record);
-  if (loaded.problem) {
-    problem(*loaded.problem);
+void Daemon::observe_and_plan(const Record& record) {
+  Observation seen =
+      observe(host_, config_, buffer_, [this](const Kubelet& kubelet, const auto& pods) {
+        return api_.view(kubelet, pods);
+      });
+  if (const auto& failure = api_.problem(); failure && failure->kind != ErrorKind::kAbsent) {
+    problem(*failure);
   }
-}
-
-Circumstances Daemon::circumstances() {
-  Circumstances known;
+  Circumstances known = circumstances_of(record, wall_now());
   known.available_low = history_.low();
-  known.restarts_today = restarts_within_a_day(record_, wall_now());
-  known.restart_refused = restart_refused(record_, wall_now());
-  return known;
-}
-
-void Daemon::observe_and_plan() {
-  Observation seen = observe(host_, config_, buffer_);
-  Circumstances known = circumstances();
   if (seen.vmstat && seen.vmstat->allocstall) {
     if (last_stalls_) {
       known.stalls = *seen.vmstat->allocstall - *last_stalls_;
@@ -243,199 +224,33 @@ void Daemon::observe_and_plan() {
   }
 }
 
-void Daemon::decide_and_act() {
-  Situation situation{.mode = config_.mode};
-  const auto& kubelet = plan_.observation.kubelet;
-  if (kubelet && kubelet->target != Target::kNone) {
-    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
-    if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
-      situation.staged = std::move(*staged);
-    } else {
-      problem(staged.error());
-    }
-    if (config_.mode != config::Mode::kObserve) {
-      remove_outdated();
-    }
-  }
-  if (!asks_for_less(plan_)) {
-    lower_since_.reset();
-  } else {
-    lower_since_ = lower_since_.value_or(since_boot());
-    situation.lower_for = since_boot() - *lower_since_;
-  }
-  const Decision decision = decide(plan_, situation);
-  if (decision.act != status_.decision.act || decision.content != status_.decision.content) {
-    spdlog::info("decision {}: {}", to_text(decision.act), decision.reason);
-  }
-  status_.decision = decision;
-  act(decision);
-}
-
-void Daemon::act(const Decision& decision) {
-  switch (decision.act) {
-    case Act::kNothing:
-      break;
-    case Act::kStage:
-      stage(decision.content);
-      break;
-    case Act::kUnstage:
-      stage(std::nullopt);
-      break;
-    case Act::kApply:
-      begin(decision.content);
-      break;
-    case Act::kShrink:
-      change_file(decision.content, decision.reason);
-      break;
-    case Act::kWithdraw:
-      change_file(std::nullopt, decision.reason);
-      break;
-  }
-}
-
-void Daemon::stage(const std::optional<std::string>& content) {
-  const std::string path = staged_path(plan_.observation.kubelet->file);
-  if (const Result<void> put = put_file(*host_.root, path, content); !put) {
-    problem(put.error());
-  }
-}
-
-void Daemon::change_file(const std::optional<std::string>& content, const std::string& reason) {
-  const Result<HostLock> lock = HostLock::take(*host_.root, kChangeLock);
-  const std::string& path = plan_.observation.kubelet->file;
-  const Result<void> put =
-      lock ? put_file(*host_.root, path, content) : tl::unexpected{lock.error()};
-  if (!put) {
-    problem(put.error());
-    return;
-  }
-  spdlog::warn("{} {}: {}", path, content ? "is smaller now" : "is withdrawn", reason);
-}
-
-void Daemon::remove_outdated() {
-  const auto outdated = outdated_file(*host_.root, *plan_.observation.kubelet);
-  if (!outdated) {
-    return;
-  }
-  if (const Result<void> removed = put_file(*host_.root, *outdated, std::nullopt); !removed) {
-    problem(removed.error());
-    return;
-  }
-  spdlog::warn("{}: removed; the kubelet reads drop-ins by now, which this would shadow",
-               *outdated);
-}
-
-void Daemon::begin(const std::string& content) {
-  auto lock = HostLock::take(*host_.root, kChangeLock);
-  Result<Journal> journal = lock ? node_.intend(content) : tl::unexpected{lock.error()};
-  if (!journal) {
-    problem(journal.error());
-    return;
-  }
-  change_lock_ = std::move(*lock);
-  spdlog::warn("transaction: {} is to be put in force", journal->file);
-  transaction_ = std::make_unique<Transaction>(node_, std::move(*journal), false);
-  advance();
-}
-
-void Daemon::resume() {
-  const auto& kubelet = plan_.observation.kubelet;
-  if (!kubelet || kubelet->target == Target::kNone) {
-    return;
-  }
-  auto journal = read_journal(*host_.root, kubelet->file);
-  if (!journal) {
-    problem(journal.error());
-    return;
-  }
-  if (!*journal || (**journal).phase == Phase::kCommitted) {
-    return;
-  }
-  if (config_.mode == config::Mode::kObserve) {
-    problem(Error{.kind = ErrorKind::kUnsupported,
-                  .path = host_.root->path_of(kubelet->file),
-                  .what = "a change of it was interrupted in phase " +
-                          std::string{to_text((**journal).phase)} +
-                          ", and mode observe neither finishes nor undoes it",
-                  .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
-    return;
-  }
-  auto lock = HostLock::take(*host_.root, kChangeLock);
-  if (!lock) {
-    // It is not interrupted: "apply" is at it.
-    status_.transaction_reason = to_text(lock.error());
-    return;
-  }
-  change_lock_ = std::move(*lock);
-  spdlog::warn("transaction: one that was interrupted in phase {} is taken up",
-               to_text((**journal).phase));
-  transaction_ = std::make_unique<Transaction>(node_, std::move(**journal), true);
-  advance();
-}
-
-void Daemon::advance() {
-  const Phase before = transaction_->journal().phase;
-  const Transaction::Outcome outcome = transaction_->advance();
-  if (transaction_->journal().phase != before) {
-    spdlog::info("transaction: phase {}: {}",
-                 to_text(transaction_->journal().phase),
-                 transaction_->reason());
-  }
-  status_.transaction_reason = transaction_->reason();
-  if (outcome != Transaction::Outcome::kRunning) {
-    end_transaction(outcome);
-    return;
-  }
-  auto timer = loop_.after(kTransactionInterval, [this] {
-    advance();
-    tell();
-  });
-  if (timer) {
-    transaction_timer_ = std::move(*timer);
-  } else {
-    problem(timer.error());
-  }
-}
-
-void Daemon::end_transaction(Transaction::Outcome outcome) {
-  if (outcome == Transaction::Outcome::kCommitted) {
-    record_.failures = 0;
-    spdlog::info("transaction: committed: {}", transaction_->reason());
-  } else {
-    count_failure(record_, wall_now(), transaction_->reason());
-    spdlog::error("transaction: failed and put back: {}", transaction_->reason());
-  }
-  for (const std::string& line :
-       node_.kubelet_warnings_since(std::chrono::system_clock::now() - 2 * kWatchTime)) {
-    spdlog::warn("kubelet: {}", line);
-  }
-  if (const Result<void> saved = save_record(*host_.root, record_); !saved) {
-    problem(saved.error());
-  }
-  transaction_.reset();
-  change_lock_.reset();
-}
-
 void Daemon::tell() {
   status_.at = wall_now();
   status_.mode = config_.mode;
-  status_.record = record_;
-  status_.transaction.reset();
-  if (transaction_) {
-    status_.transaction = transaction_->journal();
+  const std::size_t known_problems = status_.problems.size();
+  executor_.report(status_);
+  for (std::size_t i = known_problems; i < status_.problems.size(); ++i) {
+    log_problem(status_.problems[i]);
   }
   if (const Result<void> saved = save_status(*host_.root, status_, plan_); !saved) {
     spdlog::debug("status: {}", to_text(saved.error()));
   }
-  const std::string line =
-      transaction_
-          ? "transaction " + std::string{to_text(transaction_->journal().phase)} + ": " +
-                transaction_->reason()
-          : std::string{config::to_text(config_.mode)} + ", " +
-                std::string{to_text(status_.decision.act)} + ": " + status_.decision.reason;
+  const std::string line = status_.transaction
+                               ? "transaction " + std::string{to_text(status_.transaction->phase)} +
+                                     ": " + status_.transaction_reason
+                               : std::string{config::to_text(config_.mode)} + ", " +
+                                     std::string{to_text(status_.decision.act)} + ": " +
+                                     status_.decision.reason;
   if (line != last_told_) {
     tell_manager(systemd::notify_status(line.substr(0, 500)));
     last_told_ = line;
+  }
+}
+
+void Daemon::on_api_answer() {
+  // The first one is what the requests of the pods are waited for with.
+  if (!std::exchange(api_answered_, true)) {
+    walk();
   }
 }
 
@@ -459,21 +274,19 @@ void Daemon::reload() {
 
 void Daemon::stop() {
   tell_manager(systemd::notify_stopping());
-  const auto& kubelet = plan_.observation.kubelet;
-  if (!transaction_ && kubelet && config_.mode != config::Mode::kObserve) {
-    if (const std::optional<std::string> reason = unsafe_alone(plan_)) {
-      change_file(std::nullopt, *reason);
-    }
-  }
+  executor_.leave(plan_);
   spdlog::info("stopped");
   loop_.exit(0);
 }
 
 void Daemon::problem(const Error& error) {
-  const std::string text = to_text(error);
+  status_.problems.push_back(to_text(error));
+  log_problem(status_.problems.back());
+}
+
+void Daemon::log_problem(const std::string& text) const {
   const bool lasts = std::ranges::find(earlier_problems_, text) != earlier_problems_.end();
   spdlog::log(lasts ? spdlog::level::debug : spdlog::level::err, "{}", text);
-  status_.problems.push_back(text);
 }
 
 }  // namespace eviction::agent

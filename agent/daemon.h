@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "agent/api_watch.h"
+#include "agent/executor.h"
 #include "agent/history.h"
-#include "agent/live_node.h"
-#include "agent/policy/decide.h"
-#include "agent/state_file.h"
+#include "agent/plan.h"
 #include "agent/status_file.h"
-#include "agent/target_files.h"
 
 namespace eviction::agent {
 
@@ -35,23 +34,15 @@ class Daemon {
   void look();
   void walk();
   void on_pressure();
-  /// Anew each time: "apply" and "rollback" write it as well.
-  void read_record();
-  void observe_and_plan();
-  [[nodiscard]] Circumstances circumstances();
-  void decide_and_act();
-  void act(const Decision& decision);
-  void begin(const std::string& content);
-  void resume();
-  void advance();
-  void end_transaction(Transaction::Outcome outcome);
-  void change_file(const std::optional<std::string>& content, const std::string& reason);
-  void stage(const std::optional<std::string>& content);
-  void remove_outdated();
+  void observe_and_plan(const Record& record);
   void tell();
   void reload();
   void stop();
+  void warn(Bytes available, Bytes threshold);
+  void on_api_answer();
   void problem(const Error& error);
+  /// As an error when it is new, else for debugging.
+  void log_problem(const std::string& text) const;
 
   const Host& host_;
   config::AgentConfig config_;
@@ -61,26 +52,23 @@ class Daemon {
 
   systemd::EventSource look_timer_;
   systemd::EventSource walk_timer_;
-  systemd::EventSource transaction_timer_;
   Descriptor pressure_file_;  ///< before its source: it has to be open while that is watched
   systemd::EventSource pressure_;
   std::vector<systemd::EventSource> signals_;
 
   Plan plan_;
   Status status_;
-  Record record_;
   AvailableHistory history_;
-  LiveNode node_;
-  std::unique_ptr<Transaction> transaction_;
-  std::optional<HostLock> change_lock_;
+  ApiWatch api_;
+  Executor executor_;
   std::optional<Bytes> last_available_;
   std::chrono::milliseconds last_look_{};
   std::chrono::milliseconds last_walk_{};
   /// A second; at least what one CPU faults in, 2 GiB.
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
+  bool api_answered_ = false;
   std::optional<std::uint64_t> last_stalls_;
-  std::optional<std::chrono::seconds> lower_since_;
   std::string last_told_;
   std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next
   std::vector<std::string> earlier_problems_;  ///< of the walk before: what lasts is logged once

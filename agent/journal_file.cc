@@ -46,8 +46,8 @@ Journal from_json(const json& document) {
   journal.before = text_or_null(document.at("before"));
   journal.after = text_or_null(document.at("after"));
   journal.kubelet.boot_id = document.at("kubelet").at("boot_id").get<std::string>();
-  journal.kubelet.start = static_cast<std::uint64_t>(whole_number(
-      document.at("kubelet").at("start_ticks"), std::numeric_limits<std::int64_t>::max()));
+  journal.kubelet.start = static_cast<std::uint64_t>(number_within(
+      document.at("kubelet").at("start_ticks"), 0, std::numeric_limits<std::int64_t>::max()));
   journal.pods = document.at("pods").get<std::vector<std::string>>();
   journal.restarted_again = document.at("restarted_again").get<bool>();
   journal.failure = document.at("failure").get<std::string>();

@@ -427,4 +427,15 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
   return kubelet;
 }
 
+void learn_version(Kubelet& kubelet,
+                   const config::KubeletVersion& version,
+                   std::string source,
+                   const cgroup::Directory& proc,
+                   const cgroup::Directory& root,
+                   cgroup::Buffer& buffer) {
+  kubelet.version = version;
+  kubelet.version_source = std::move(source);
+  load_settings(kubelet, proc, root, buffer);
+}
+
 }  // namespace eviction::agent

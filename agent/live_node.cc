@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/api_view.h"
 #include "agent/journal_file.h"
 #include "agent/kubelet_health.h"
 #include "agent/kubelet_log.h"
@@ -23,10 +24,8 @@ namespace {
 
 /// The kubelet answers from memory on the loopback interface: what takes longer is ill.
 constexpr std::chrono::milliseconds kAnswerTime{1000};
-
-/// A pod's ServiceAccount token. Source: kubernetes v1.36
-/// plugin/pkg/admission/serviceaccount/admission.go DefaultAPITokenMountPath.
-constexpr const char* kTokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// Between two questions of a transaction to the kubelet or the API server.
+constexpr std::chrono::seconds kAskInterval{2};
 
 bool restarts_by_unit(Target target) {
   return target != Target::kRke2Dropin && target != Target::kNone;
@@ -38,6 +37,10 @@ std::chrono::seconds since_boot() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return std::chrono::seconds{now.tv_sec};
+}
+
+std::chrono::sys_seconds wall_now() {
+  return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
 Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
@@ -90,6 +93,11 @@ Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {
   journal.boot_id = boot_id();
   journal.file = found->file;
   journal.before = found->file_content;
+  const auto known = read_journal(*host_.root, found->file);
+  if (known && !*known && found->file_content == content) {
+    // A value that nobody remembers to have put in force is none to go back to.
+    journal.before.reset();
+  }
   journal.after = content;
   journal.kubelet = {journal.boot_id, found->start};
   journal.pods = std::move(*pods);
@@ -125,18 +133,59 @@ Facts LiveNode::look(const Journal& journal) {
   const bool proves = journal.phase == Phase::kProof || journal.phase == Phase::kWatch;
   if (proves && found && journal.after) {
     const auto wanted = config::parse_own_file(*journal.after, journal.file);
-    if (wanted) {
-      facts.proof = prove_value(*found, *wanted, *host_.root, kTokenFile, kAnswerTime);
-    } else {
+    if (!wanted) {
       facts.proof.reason = to_text(wanted.error());
+    } else if (std::optional<Proof> told = proof(*found, *wanted, kAskInterval)) {
+      facts.proof = std::move(*told);
+    } else {
+      facts.proof.reason = "it is being asked";
     }
   }
   if (journal.phase == Phase::kWatch && host_.sys) {
-    if (const auto running = running_pods(*host_.sys, buffer_)) {
-      std::ranges::set_difference(journal.pods, *running, std::back_inserter(facts.lost));
-    }
+    facts.lost = lost_pods(journal, found ? &*found : nullptr);
   }
   return facts;
+}
+
+std::optional<Proof> LiveNode::proof(const Kubelet& kubelet,
+                                     const config::MemoryEviction& wanted,
+                                     std::chrono::milliseconds every) {
+  // Another start of the kubelet and another content make it another question.
+  const std::string subject =
+      std::to_string(kubelet.start) + ' ' + kubelet.file_content.value_or(std::string{});
+  const auto answer = proof_.latest(subject, every, [&] {
+    return render_proof(prove_value(kubelet, wanted, *host_.root, kTokenFile, kAnswerTime));
+  });
+  if (!answer) {
+    return std::nullopt;
+  }
+  Result<Proof> proof = answer->and_then([](const std::string& text) { return parse_proof(text); });
+  if (!proof) {
+    return Proof{.state = Proof::State::kNotYet, .source = {}, .reason = to_text(proof.error())};
+  }
+  return std::move(*proof);
+}
+
+std::vector<std::string> LiveNode::lost_pods(const Journal& journal, const Kubelet* kubelet) {
+  std::vector<std::string> lost;
+  const auto running = running_pods(*host_.sys, buffer_);
+  if (!running) {
+    return lost;
+  }
+  std::ranges::set_difference(journal.pods, *running, std::back_inserter(lost));
+  if (lost.empty() || kubelet == nullptr) {
+    return lost;
+  }
+  // Jobs end, and people delete pods, while a transaction watches.
+  const auto answer = api_.latest(
+      "pods", kAskInterval, [&] { return render_api_view(ask_api_server(*host_.root, *kubelet)); });
+  if (answer && *answer) {
+    if (const Result<ApiView> view = parse_api_view(**answer)) {
+      ended_.insert(view->pods.ended.begin(), view->pods.ended.end());
+    }
+  }
+  std::erase_if(lost, [this](const std::string& uid) { return ended_.contains(uid); });
+  return lost;
 }
 
 Result<void> LiveNode::save(const Journal& journal) {

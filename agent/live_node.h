@@ -5,12 +5,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/observation.h"
+#include "agent/question.h"
 #include "agent/transaction.h"
 #include "config/agent_config.h"
+#include "config/drop_in.h"
 #include "systemd/event_loop.h"
 #include "systemd/unit_manager.h"
 
@@ -18,6 +21,7 @@ namespace eviction::agent {
 
 /// Since the boot of the node, suspended time included, as /proc counts process starts.
 [[nodiscard]] std::chrono::seconds since_boot();
+[[nodiscard]] std::chrono::sys_seconds wall_now();
 
 /// UIDs of the pods that have a process, sorted. Errors: those of the cgroup tree.
 [[nodiscard]] Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
@@ -36,7 +40,12 @@ class LiveNode final : public TransactionNode {
            const config::AgentConfig& config,
            systemd::EventLoop& loop,
            std::function<Result<void>()> before_restart)
-      : host_{host}, config_{config}, loop_{loop}, before_restart_{std::move(before_restart)} {}
+      : host_{host},
+        config_{config},
+        loop_{loop},
+        before_restart_{std::move(before_restart)},
+        proof_{loop},
+        api_{loop} {}
 
   /// The journal of a transaction that gives the target's file this content. Errors: no kubelet, no
   /// boot id, no file system, no pods to be seen.
@@ -45,6 +54,12 @@ class LiveNode final : public TransactionNode {
   /// What the kubelet logged of our value and of its start since then, where its log can be read.
   [[nodiscard]] std::vector<std::string> kubelet_warnings_since(
       std::chrono::system_clock::time_point since);
+
+  /// Whether the running kubelet uses what is wanted; asked anew when the last answer is older than
+  /// every. Absent: there is no answer yet.
+  [[nodiscard]] std::optional<Proof> proof(const Kubelet& kubelet,
+                                           const config::MemoryEviction& wanted,
+                                           std::chrono::milliseconds every);
 
   [[nodiscard]] Facts look(const Journal& journal) override;
   [[nodiscard]] Result<void> save(const Journal& journal) override;
@@ -57,6 +72,7 @@ class LiveNode final : public TransactionNode {
   [[nodiscard]] std::string boot_id();
   [[nodiscard]] Result<Kubelet> kubelet();
   [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
+  [[nodiscard]] std::vector<std::string> lost_pods(const Journal& journal, const Kubelet* kubelet);
 
   const Host& host_;
   const config::AgentConfig& config_;
@@ -64,6 +80,9 @@ class LiveNode final : public TransactionNode {
   std::function<Result<void>()> before_restart_;
   std::unique_ptr<systemd::UnitManager> units_;
   std::optional<std::string> unit_failure_;
+  Question proof_;
+  Question api_;
+  std::set<std::string> ended_;  ///< pods whose end was no deed of the kubelet's
   cgroup::Buffer buffer_;
 };
 

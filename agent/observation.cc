@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "agent/api_server.h"
 #include "agent/pods.h"
 #include "agent/requests.h"
 
@@ -149,27 +148,35 @@ Pod make_pod(const cgroup::PodCgroup& cgroup_pod,
 }
 
 /// The node's pods by the API server's word, where the kubelet's credentials are at hand.
-void ask_api_server(const cgroup::Directory& root,
-                    Observation& seen,
-                    PodSources& sources,
-                    cgroup::Buffer& buffer) {
-  if (!seen.kubelet) {
-    return;
-  }
-  auto pods = read_own_pods(root, seen.kubelet->arguments, buffer);
-  if (!pods) {
-    if (pods.error().kind != ErrorKind::kAbsent) {
-      seen.problems.push_back(std::move(pods.error()));
+void take_api_view(const Host& host,
+                   const std::optional<Result<ApiView>>& view,
+                   Observation& seen,
+                   PodSources& sources,
+                   cgroup::Buffer& buffer) {
+  if (!view || !*view) {
+    if (view && view->error().kind != ErrorKind::kAbsent) {
+      seen.problems.push_back(view->error());
     }
     return;
   }
-  for (ApiPod& pod : *pods) {
-    std::string uid = pod.uid;
-    sources.api.insert_or_assign(std::move(uid), std::move(pod));
+  if ((**view).kubelet_version) {
+    learn_version(*seen.kubelet,
+                  *(**view).kubelet_version,
+                  "its Node object",
+                  *host.proc,
+                  *host.root,
+                  buffer);
+  }
+  for (const ApiPod& pod : (**view).pods.live) {
+    sources.api.insert_or_assign(pod.uid, pod);
   }
 }
 
-PodSources open_sources(const Host& host, Observation& seen, cgroup::Buffer& buffer) {
+PodSources open_sources(const Host& host,
+                        const std::vector<cgroup::PodCgroup>& pods,
+                        const AskApi& ask,
+                        Observation& seen,
+                        cgroup::Buffer& buffer) {
   PodSources sources;
   sources.kubelet_root_dir = seen.kubelet ? seen.kubelet->root_dir : "/var/lib/kubelet";
   if (seen.meminfo) {
@@ -193,7 +200,11 @@ PodSources open_sources(const Host& host, Observation& seen, cgroup::Buffer& buf
   } else if (checkpoint.error().kind != ErrorKind::kAbsent) {
     seen.problems.push_back(checkpoint.error());
   }
-  ask_api_server(*host.root, seen, sources, buffer);
+  if (seen.kubelet) {
+    const auto view =
+        ask ? ask(*seen.kubelet, pods) : std::optional{ask_api_server(*host.root, *seen.kubelet)};
+    take_api_view(host, view, seen, sources, buffer);
+  }
   return sources;
 }
 
@@ -230,6 +241,7 @@ void tell_missing_processes(const cgroup::Hierarchy& hierarchy,
 
 void observe_kubepods(const Host& host,
                       const cgroup::Hierarchy& hierarchy,
+                      const AskApi& ask,
                       Observation& seen,
                       cgroup::Buffer& buffer) {
   const Result<std::string> path = cgroup::find_kubepods(hierarchy);
@@ -250,7 +262,7 @@ void observe_kubepods(const Host& host,
   std::move(
       kubepods->problems.begin(), kubepods->problems.end(), std::back_inserter(seen.problems));
   tell_missing_processes(hierarchy, kubepods->pods, seen.problems);
-  const PodSources sources = open_sources(host, seen, buffer);
+  const PodSources sources = open_sources(host, kubepods->pods, ask, seen, buffer);
   for (const cgroup::PodCgroup& pod : kubepods->pods) {
     PodProcesses processes;
     if (sources.proc != nullptr) {
@@ -290,7 +302,20 @@ Host open_host(const std::string& procfs, const std::string& sysfs, const std::s
               cgroup::Directory::open(rootfs)};
 }
 
-Observation observe(const Host& host, const config::AgentConfig& config, cgroup::Buffer& buffer) {
+std::optional<std::chrono::seconds> kubelet_age(const Observation& seen) {
+  // The kernel's USER_HZ, in which /proc counts process start times on every architecture.
+  constexpr long long kTicksPerSecond = 100;
+  if (!seen.kubelet || !seen.uptime) {
+    return std::nullopt;
+  }
+  return *seen.uptime -
+         std::chrono::seconds{static_cast<long long>(seen.kubelet->start) / kTicksPerSecond};
+}
+
+Observation observe(const Host& host,
+                    const config::AgentConfig& config,
+                    cgroup::Buffer& buffer,
+                    const AskApi& ask) {
   Observation seen;
   if (host.proc) {
     observe_proc(*host.proc, seen, buffer);
@@ -315,7 +340,7 @@ Observation observe(const Host& host, const config::AgentConfig& config, cgroup:
     return seen;
   }
   observe_cgroup_root(*hierarchy, seen, buffer);
-  observe_kubepods(host, *hierarchy, seen, buffer);
+  observe_kubepods(host, *hierarchy, ask, seen, buffer);
   return seen;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/api_view.h"
 #include "agent/kubelet_process.h"
 #include "agent/workload.h"
 #include "cgroup/hierarchy.h"
@@ -61,9 +62,13 @@ struct Observation {
   std::vector<Error> problems;  ///< files that could not be read or understood
 };
 
-/// One look. Never fails as a whole.
+/// How long its kubelet runs. Absent: there is none, or no uptime.
+[[nodiscard]] std::optional<std::chrono::seconds> kubelet_age(const Observation& seen);
+
+/// One look. Never fails as a whole. Without ask the API server is asked at once, which may block.
 [[nodiscard]] Observation observe(const Host& host,
                                   const config::AgentConfig& config,
-                                  cgroup::Buffer& buffer);
+                                  cgroup::Buffer& buffer,
+                                  const AskApi& ask = {});
 
 }  // namespace eviction::agent

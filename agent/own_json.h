@@ -15,9 +15,11 @@ namespace eviction::agent {
 /// The version of every file of our own; another one is not understood.
 inline constexpr std::int64_t kOwnVersion = 1;
 
-/// A whole number from 0 to most. Throws json::exception for anything else: json::get would convert
-/// 1e30, which is undefined.
-[[nodiscard]] std::int64_t whole_number(const nlohmann::json& value, std::int64_t most);
+/// A whole number from least to most. Throws json::exception for anything else: json::get would
+/// convert 1e30, which is undefined.
+[[nodiscard]] std::int64_t number_within(const nlohmann::json& value,
+                                         std::int64_t least,
+                                         std::int64_t most);
 
 /// A time or a duration, up to the year 9999, so that arithmetic on it cannot overflow. Throws
 /// json::exception for anything else.

@@ -187,25 +187,42 @@ Result<ApiPod> read_pod(const json& item) {
   return pod;
 }
 
-Result<ApiPod> read_item(const json& item, std::size_t index) {
+bool has_ended(const ApiPod& pod) {
+  return pod.phase == "Succeeded" || pod.phase == "Failed";
+}
+
+/// Throws json::exception when a part is of another type.
+bool ended_by_itself(const ApiPod& pod, const json& item) {
+  const std::string reason = text_or_empty(follow(item, {"status", "reason"}));
+  if (!reason.empty() && reason != "DeadlineExceeded") {
+    return false;
+  }
+  return has_ended(pod) || !follow(item, {"metadata", "deletionTimestamp"}).is_null();
+}
+
+/// Adds the pod to the list where it belongs. Errors: it is no pod.
+Result<void> add_item(const json& item, std::size_t index, PodList& list) {
   Result<ApiPod> pod;
   try {
     pod = read_pod(item);
+    if (pod && ended_by_itself(*pod, item)) {
+      list.ended.push_back(pod->uid);
+    }
   } catch (const json::exception& exception) {
     pod = malformed(exception.what());
   }
   if (!pod) {
     pod.error().what = "items[" + std::to_string(index) + "] is no pod: " + pod.error().what;
     pod.error().remedy = kRemedy;
+    return tl::unexpected{std::move(pod.error())};
   }
-  return pod;
+  if (!has_ended(*pod)) {
+    list.live.push_back(std::move(*pod));
+  }
+  return {};
 }
 
-bool has_ended(const ApiPod& pod) {
-  return pod.phase == "Succeeded" || pod.phase == "Failed";
-}
-
-Result<std::vector<ApiPod>> read_list(const json& document) {
+Result<PodList> read_list(const json& document) {
   if (document.at("kind") != "PodList") {
     return malformed("no PodList: it is of another kind");
   }
@@ -216,17 +233,13 @@ Result<std::vector<ApiPod>> read_list(const json& document) {
   if (!items.is_array() && !items.is_null()) {
     return malformed("no PodList: its items are no list");
   }
-  std::vector<ApiPod> pods;
+  PodList list;
   for (std::size_t index = 0; index < items.size(); ++index) {
-    Result<ApiPod> pod = read_item(items[index], index);
-    if (!pod) {
-      return tl::unexpected{std::move(pod.error())};
-    }
-    if (!has_ended(*pod)) {
-      pods.push_back(std::move(*pod));
+    if (Result<void> added = add_item(items[index], index, list); !added) {
+      return tl::unexpected{std::move(added.error())};
     }
   }
-  return pods;
+  return list;
 }
 
 }  // namespace
@@ -237,7 +250,7 @@ bool is_never_evicted(const ApiPod& pod) {
   return pod.is_static || pod.priority.value_or(0) >= kSystemCritical;
 }
 
-Result<std::vector<ApiPod>> parse_pod_list(std::string_view text) {
+Result<PodList> parse_pod_list(std::string_view text) {
   const json document = json::parse(text, nullptr, false);
   if (document.is_discarded()) {
     return malformed("not JSON");

@@ -22,16 +22,26 @@ struct ApiPod {
   Bytes request;                ///< memory in force, with overhead; zero when it asks for none
 };
 
+/// The pods of a node.
+struct PodList {
+  std::vector<ApiPod> live;  ///< that have not ended
+  /// UIDs of those whose end is no deed of the kubelet's: they succeeded, failed by themselves, or
+  /// somebody deletes them. One that the kubelet evicted or did not admit is in neither list.
+  std::vector<std::string> ended;
+};
+
 /// Whether the kubelet's eviction passes over the pod.
 /// Source: kubelet v1.36 pkg/kubelet/types/pod_update.go IsCriticalPod().
 [[nodiscard]] bool is_never_evicted(const ApiPod& pod);
 
 /// Reads a v1 PodList in JSON, as GET /api/v1/pods of the API server and /pods of the kubelet give
-/// it; pods that have ended (Succeeded, Failed) are left out. What was allocated to a container or
+/// it. What was allocated to a container or
 /// is in force counts before what its spec asks for, the larger of all while a resize is under way;
 /// one that the node refused (Infeasible) is not. Containers are added up as the scheduler does.
 /// Errors: kMalformed, with the pod that is wrong; then no pod is given.
-/// Source: kubernetes v1.36 component-helpers/resource/helpers.go PodRequests().
-[[nodiscard]] Result<std::vector<ApiPod>> parse_pod_list(std::string_view text);
+/// Source: kubernetes v1.36 component-helpers/resource/helpers.go PodRequests(); for ended kubelet
+/// v1.36 pkg/kubelet/kubelet_pods.go generateAPIPodStatus(): only the kubelet's own verdicts have a
+/// reason in the pod's status.
+[[nodiscard]] Result<PodList> parse_pod_list(std::string_view text);
 
 }  // namespace eviction::agent

@@ -42,7 +42,7 @@ Record from_json(const json& document) {
     throw json::other_error::create(501, "restarts is no list of times", nullptr);
   }
   std::ranges::transform(restarts, std::back_inserter(record.restarts), time_of);
-  record.failures = static_cast<int>(whole_number(document.at("failures"), kMostRestarts));
+  record.failures = static_cast<int>(number_within(document.at("failures"), 0, kMostRestarts));
   if (const json& last = document.at("last_failure"); !last.is_null()) {
     record.last_failure = time_of(last);
   }

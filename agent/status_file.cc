@@ -35,6 +35,15 @@ ordered_json transaction_json(const Status& status) {
           {"pods", status.transaction->pods.size()}};
 }
 
+ordered_json in_force_json(const Status& status) {
+  if (!status.in_force) {
+    return nullptr;
+  }
+  return {{"state", to_text(status.in_force->state)},
+          {"source", status.in_force->source},
+          {"reason", status.in_force->reason}};
+}
+
 ordered_json record_json(const Status& status) {
   ordered_json record{{"restarts_last_day", restarts_within_a_day(status.record, status.at)},
                       {"failures", status.record.failures}};
@@ -98,6 +107,7 @@ ordered_json to_json(const Status& status, const Plan& plan) {
           {"decision", {{"act", to_text(status.decision.act)}, {"reason", status.decision.reason}}},
           {"transaction", transaction_json(status)},
           {"transaction_reason", status.transaction_reason},
+          {"in_force", in_force_json(status)},
           {"record", record_json(status)},
           {"problems", status.problems},
           {"plan", to_json(plan)}};
@@ -171,6 +181,13 @@ std::string status_table(const ordered_json& status) {
                           bytes_at(status, "/plan/sizing/reclaim_bytes"),
                           bytes_at(status, "/plan/sizing/need_bytes")));
   text += row("file", text_at(status, "/plan/kubelet/file"));
+  if (const std::string state = text_at(status, "/in_force/state"); !state.empty()) {
+    text += row("in force",
+                fmt::format("{} by {}: {}",
+                            state,
+                            text_at(status, "/in_force/source"),
+                            text_at(status, "/in_force/reason")));
+  }
   text += row("memory",
               fmt::format("the kubelet calls {} available, the kernel can give {}",
                           bytes_at(status, "/plan/memory/kubelet_available_bytes"),

@@ -25,6 +25,7 @@ struct Status {
   std::optional<Journal> transaction;  ///< the one under way
   std::string transaction_reason;      ///< why it waits, or how the last one ended
   Record record;
+  std::optional<Proof> in_force;  ///< whether the kubelet uses our file; absent: none, or not known
   std::vector<std::string> problems;  ///< of configuration, state and the last act
 };
 

@@ -15,11 +15,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "agent/api_server.h"
 #include "agent/configz.h"
 #include "agent/http.h"
 #include "agent/node_memory.h"
+#include "agent/own_json.h"
 #include "cgroup/key_value.h"
 #include "config/quantity.h"
 #include "config/thresholds.h"
@@ -359,6 +361,25 @@ Proof prove_value(const Kubelet& kubelet,
     skipped += to_text(proof.error()) + "; ";
   }
   return Proof{Proof::State::kNotYet, "nobody", skipped + "so nothing tells"};
+}
+
+std::string render_proof(const Proof& proof) {
+  return nlohmann::json{{"version", kOwnVersion},
+                        {"state", static_cast<int>(proof.state)},
+                        {"source", proof.source},
+                        {"reason", proof.reason}}
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<Proof> parse_proof(std::string_view text) {
+  const auto read = [](const nlohmann::json& document) {
+    constexpr auto kLast = static_cast<std::int64_t>(Proof::State::kOther);
+    return Proof{.state = static_cast<Proof::State>(number_within(document.at("state"), 0, kLast)),
+                 .source = document.at("source").get<std::string>(),
+                 .reason = document.at("reason").get<std::string>()};
+  };
+  return parse_own_json<Proof>(
+      text, read, Error{.kind = ErrorKind::kMalformed, .path = {}, .what = "no proof"});
 }
 
 }  // namespace eviction::agent

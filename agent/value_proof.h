@@ -3,13 +3,19 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "agent/kubelet_process.h"
 #include "agent/policy/transaction.h"
 #include "cgroup/directory.h"
+#include "cgroup/result.h"
 #include "config/drop_in.h"
 
 namespace eviction::agent {
+
+/// A pod's ServiceAccount token. Source: kubernetes v1.36
+/// plugin/pkg/admission/serviceaccount/admission.go DefaultAPITokenMountPath.
+inline constexpr const char* kTokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// Looks for a proof that wanted is in force in the kubelet, which has to be observed anew for
 /// this; what wanted leaves out has to be as the kubelet's files and flags have it. The first that
@@ -24,5 +30,10 @@ namespace eviction::agent {
                                 const cgroup::Directory& root,
                                 const std::string& token_file,
                                 std::chrono::milliseconds timeout);
+
+/// A proof as the text that one process hands to another.
+[[nodiscard]] std::string render_proof(const Proof& proof);
+/// Errors: kMalformed.
+[[nodiscard]] Result<Proof> parse_proof(std::string_view text);
 
 }  // namespace eviction::agent

@@ -160,6 +160,13 @@ std::string restart_refused(const Record& record, sys_seconds now) {
                      record.last_failure_reason);
 }
 
+Circumstances circumstances_of(const Record& record, sys_seconds now) {
+  Circumstances known;
+  known.restarts_today = restarts_within_a_day(record, now);
+  known.restart_refused = restart_refused(record, now);
+  return known;
+}
+
 std::optional<config::MemoryEviction> armed(const Kubelet& kubelet) {
   if (!kubelet.file_content) {
     return std::nullopt;

@@ -38,6 +38,9 @@ void count_failure(Record& record, std::chrono::sys_seconds now, std::string rea
 /// Why no restart is right now whatever the budget says: back-off or quarantine. Empty: nothing.
 [[nodiscard]] std::string restart_refused(const Record& record, std::chrono::sys_seconds now);
 
+/// What the record says against a restart now.
+[[nodiscard]] Circumstances circumstances_of(const Record& record, std::chrono::sys_seconds now);
+
 /// What our file says, which the kubelet reads at its next start. Absent: there is no file of ours.
 [[nodiscard]] std::optional<config::MemoryEviction> armed(const Kubelet& kubelet);
 

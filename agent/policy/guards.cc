@@ -18,8 +18,6 @@ namespace {
 /// Node and kubelet run at least this long before the agent changes anything: device plugins, CNI
 /// and storage come back within minutes of a start.
 constexpr std::chrono::minutes kSettleTime{5};
-/// The kernel's USER_HZ, in which /proc counts process start times on every architecture.
-constexpr long long kTicksPerSecond = 100;
 /// Above this share of time stalled on memory (hundredths of a percent, 10 s average) a restart
 /// adds to trouble. Source: a third of katalyst's eviction line of 15 %.
 constexpr int kCalmSome = 500;
@@ -293,11 +291,11 @@ const Pod* upgrade_pod(const std::vector<Pod>& pods) {
 }
 
 Guard settled(const Observation& seen, const Circumstances& circumstances) {
-  if (!seen.kubelet || !seen.uptime) {
+  const std::optional<std::chrono::seconds> known_age = kubelet_age(seen);
+  if (!known_age) {
     return {"settled", std::nullopt, "no kubelet or no uptime to look at"};
   }
-  const std::chrono::seconds started{static_cast<long long>(seen.kubelet->start) / kTicksPerSecond};
-  const std::chrono::seconds age = *seen.uptime - started;
+  const std::chrono::seconds age = *known_age;
   if (*seen.uptime < kSettleTime || age < kSettleTime) {
     return {"settled",
             false,

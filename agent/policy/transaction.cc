@@ -171,6 +171,18 @@ std::string_view to_text(Phase phase) {
   return "";
 }
 
+std::string_view to_text(Proof::State state) {
+  switch (state) {
+    case Proof::State::kInForce:
+      return "in-force";
+    case Proof::State::kNotYet:
+      return "not-yet";
+    case Proof::State::kOther:
+      return "other";
+  }
+  return "";
+}
+
 Step next_step(const Journal& journal, const Facts& facts) {
   switch (journal.phase) {
     case Phase::kWrite:

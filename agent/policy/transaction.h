@@ -60,6 +60,9 @@ struct Proof {
   std::string reason;  ///< what it said; before that, why better sources could not be asked
 };
 
+/// "in-force", "not-yet", "other".
+[[nodiscard]] std::string_view to_text(Proof::State state);
+
 /// What the node shows while a transaction is under way.
 struct Facts {
   std::chrono::seconds now{};  ///< since boot

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/api_view.h"
 #include "tests/support/certificates.h"
 #include "tests/support/temporary_tree.h"
 #include "tests/support/tls_server.h"
@@ -307,7 +308,7 @@ class OwnPods : public ApiServer {
     tree_.file("agent/client.crt", identity.certificate).file("agent/client.key", identity.key);
   }
 
-  Result<std::vector<ApiPod>> read(std::vector<std::string> arguments = {}) {
+  Result<PodList> read(std::vector<std::string> arguments = {}) {
     arguments.insert(arguments.begin(), "--kubeconfig=/agent/kubelet.kubeconfig");
     return read_own_pods(root_, arguments, buffer_);
   }
@@ -324,9 +325,9 @@ TEST_F(OwnPods, AreAskedForAsTheNode) {
   write_identity(node_);
   const auto pods = read({"--hostname-override=other"});
   ASSERT_TRUE(pods) << to_text(pods.error());
-  ASSERT_EQ(pods->size(), 1U);
-  EXPECT_EQ(pods->front().uid, "u-1");
-  EXPECT_EQ(pods->front().request, 64_MiB);
+  ASSERT_EQ(pods->live.size(), 1U);
+  EXPECT_EQ(pods->live.front().uid, "u-1");
+  EXPECT_EQ(pods->live.front().request, 64_MiB);
   EXPECT_THAT(server.requests(), ElementsAre(StartsWith(kOwnPodsOfNode1)));
   EXPECT_EQ(server.client(), "system:node:node-1");
 }
@@ -341,7 +342,7 @@ TEST_F(OwnPods, OfAKubeadmNode) {
                                   tree_.path("var/lib/kubelet/pki/kubelet-client-current.pem"));
   const auto pods = read();
   ASSERT_TRUE(pods) << to_text(pods.error());
-  EXPECT_EQ(pods->size(), 1U);
+  EXPECT_EQ(pods->live.size(), 1U);
   EXPECT_EQ(server.client(), "system:node:node-1");
 }
 
@@ -351,6 +352,43 @@ TEST_F(OwnPods, WithATokenAreThoseOfTheNameOverride) {
   const auto pods = read({"--hostname-override", "node-1"});
   ASSERT_TRUE(pods) << to_text(pods.error());
   EXPECT_THAT(server.requests(), ElementsAre(StartsWith(kOwnPodsOfNode1)));
+}
+
+TEST_F(OwnPods, ComeWithTheVersionWhereTheNodeDoesNotShowIt) {
+  // The server has one answer to all: it serves as PodList and as Node.
+  const std::string both =
+      R"({"status": {"nodeInfo": {"kubeletVersion": "v1.34.2"}}, )" + std::string{kPods + 1};
+  const TlsServer server{answering(answer("200 OK", both))};
+  write_kubeconfig(server.port(), kFiles);
+  write_identity(node_);
+  Kubelet kubelet;
+  kubelet.arguments = {"--kubeconfig=/agent/kubelet.kubeconfig"};
+  const Result<ApiView> view = ask_api_server(root_, kubelet);
+  ASSERT_TRUE(view) << to_text(view.error());
+  ASSERT_TRUE(view->kubelet_version);
+  EXPECT_EQ(config::to_text(*view->kubelet_version), "v1.34.2");
+  EXPECT_THAT(server.requests(),
+              ElementsAre(StartsWith(kOwnPodsOfNode1), StartsWith("GET /api/v1/nodes/node-1 ")));
+
+  const Result<ApiView> handed_on = parse_api_view(render_api_view(view));
+  ASSERT_TRUE(handed_on) << to_text(handed_on.error());
+  EXPECT_EQ(config::to_text(*handed_on->kubelet_version), "v1.34.2");
+  ASSERT_EQ(handed_on->pods.live.size(), 1U);
+  EXPECT_EQ(handed_on->pods.live.front().uid, "u-1");
+  EXPECT_EQ(handed_on->pods.live.front().request, 64_MiB);
+
+  kubelet.version = config::KubeletVersion{1, 32, {}, {}};
+  EXPECT_FALSE(ask_api_server(root_, kubelet)->kubelet_version);  // nobody asked
+}
+
+TEST_F(OwnPods, HandOnWhyTheyAreUnknown) {
+  const Result<ApiView> view = ask_api_server(root_, {});
+  ASSERT_FALSE(view);
+  const Result<ApiView> handed_on = parse_api_view(render_api_view(view));
+  ASSERT_FALSE(handed_on);
+  EXPECT_EQ(to_text(handed_on.error()), to_text(view.error()));
+  EXPECT_EQ(handed_on.error().kind, view.error().kind);
+  EXPECT_EQ(parse_api_view("{}").error().kind, ErrorKind::kMalformed);
 }
 
 TEST_F(OwnPods, AreUnknownWithoutAKubeconfig) {

@@ -13,10 +13,13 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/journal_file.h"
+#include "agent/state_file.h"
 #include "config/drop_in.h"
+#include "tests/support/certificates.h"
 #include "tests/support/constructed_node.h"
 #include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
+#include "tests/support/tls_server.h"
 
 namespace eviction::agent {
 namespace {
@@ -94,7 +97,7 @@ TEST_F(DaemonTest, StagesItsValueAndTellsSo) {
   run(Mode::kStage, [this] { return status().is_object(); });
   EXPECT_TRUE(config::parse_own_file(content(staged_path(kFile)), "f"));
   EXPECT_FALSE(exists(kFile));
-  EXPECT_EQ(status()["decision"]["act"], "stage");
+  EXPECT_THAT(status()["decision"]["reason"].get<std::string>(), HasSubstr("mode stage"));
   EXPECT_EQ(status()["plan"]["sizing"]["instrument"], "hard");
 }
 
@@ -171,6 +174,37 @@ TEST_F(DaemonTest, SetsACorruptStateAside) {
   tree_.file(std::string{kState}.substr(1), "{\"version\": 1, \"rest");
   run(Mode::kStage, [this] { return has_problem("state.json.corrupt"); });
   EXPECT_FALSE(exists(kState));
+}
+
+TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {
+  tree_.file(std::string{kFile}.substr(1), config::render_drop_in({}));
+  run(Mode::kStage, [this] {
+    EXPECT_EQ(std::raise(SIGHUP), 0);  // looks at once
+    return !exists(kFile);
+  });
+  EXPECT_FALSE(exists(journal_path(kFile)));
+}
+
+TEST_F(DaemonTest, LeavesAFileOfOthersThatHasItsName) {
+  tree_.file(std::string{kFile}.substr(1), "kind: KubeletConfiguration\n");
+  run(Mode::kStage, [this] { return status().is_object(); });
+  EXPECT_EQ(content(kFile), "kind: KubeletConfiguration\n");
+}
+
+// Nothing listens behind this socket's queue: who connects waits for an answer that never comes.
+TEST_F(DaemonTest, DoesNotWaitForTheApiServer) {
+  const tests::LoopbackSocket server;
+  server.listen();
+  const tests::Authority authority{"cluster"};
+  tree_.file("ca.crt", authority.pem());
+  tree_.file("var/lib/rancher/rke2/agent/kubelet.kubeconfig",
+             "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+             "clusters: [{name: k, cluster: {server: 'https://127.0.0.1:" +
+                 std::to_string(server.port()) +
+                 "', certificate-authority: /ca.crt}}]\nusers: [{name: u, user: {token: t}}]\n");
+  run(Mode::kStage, [this] { return status().is_object(); });
+  EXPECT_EQ(status()["problems"].size(), 0U) << status()["problems"];
+  EXPECT_EQ(status()["decision"]["act"], "stage");
 }
 
 TEST_F(DaemonTest, IsTheOnlyOne) {

@@ -35,9 +35,9 @@ json pod(const std::string& spec, const std::string& status = "{}") {
 }
 
 ApiPod only(const json& value) {
-  const Result<std::vector<ApiPod>> pods = parse_pod_list(list_of(value));
+  const Result<PodList> pods = parse_pod_list(list_of(value));
   EXPECT_TRUE(pods) << to_text(pods.error());
-  return pods && pods->size() == 1 ? pods->front() : ApiPod{};
+  return pods && pods->live.size() == 1 ? pods->live.front() : ApiPod{};
 }
 
 Bytes request_of(const std::string& spec, const std::string& status = "{}") {
@@ -48,8 +48,8 @@ Bytes request_of(const std::string& spec, const std::string& status = "{}") {
 TEST(PodList, OfARecordedKubelet) {
   const auto pods = parse_pod_list(recorded("kubelet-1.36-dropin-hugepages"));
   ASSERT_TRUE(pods) << to_text(pods.error());
-  ASSERT_EQ(pods->size(), 5U);
-  const ApiPod& first = pods->at(0);
+  ASSERT_EQ(pods->live.size(), 5U);
+  const ApiPod& first = pods->live.at(0);
   EXPECT_EQ(first.uid, "b9835e1c-bd33-43be-bcde-036f5c73d64d");
   EXPECT_EQ(first.name_space, "default");
   EXPECT_EQ(first.name, "vmlike");
@@ -57,23 +57,23 @@ TEST(PodList, OfARecordedKubelet) {
   EXPECT_FALSE(first.is_static);
   EXPECT_EQ(first.phase, "Running");
   EXPECT_EQ(first.request, 900_MiB);
-  const ApiPod& etcd = pods->at(1);
+  const ApiPod& etcd = pods->live.at(1);
   EXPECT_EQ(etcd.uid, "3b25954ce5a6187bdf7c807e8eb28283");
   EXPECT_TRUE(etcd.is_static);
   EXPECT_EQ(etcd.priority, std::nullopt);
   EXPECT_EQ(etcd.request, 50_MiB);
-  EXPECT_EQ(pods->at(2).request, 256_MiB);
-  EXPECT_EQ(pods->at(3).request, 400_MiB);
-  EXPECT_EQ(pods->at(3).name.size() > 63, true);
-  EXPECT_EQ(pods->at(4).request, 100_MiB);
+  EXPECT_EQ(pods->live.at(2).request, 256_MiB);
+  EXPECT_EQ(pods->live.at(3).request, 400_MiB);
+  EXPECT_EQ(pods->live.at(3).name.size() > 63, true);
+  EXPECT_EQ(pods->live.at(4).request, 100_MiB);
 }
 
 TEST(PodList, OfAKubeletWithoutInPlaceResize) {
   const auto pods = parse_pod_list(recorded("kubelet-1.20-flags"));
   ASSERT_TRUE(pods) << to_text(pods.error());
-  ASSERT_EQ(pods->size(), 1U);
-  EXPECT_EQ(pods->front().uid, "ecde730f-6348-4830-be8b-50a215f94b95");
-  EXPECT_EQ(pods->front().request, 256_MiB);
+  ASSERT_EQ(pods->live.size(), 1U);
+  EXPECT_EQ(pods->live.front().uid, "ecde730f-6348-4830-be8b-50a215f94b95");
+  EXPECT_EQ(pods->live.front().request, 256_MiB);
 }
 
 // A static pod's cgroup carries the hash of its manifest, its mirror in the API another UID.
@@ -115,7 +115,31 @@ TEST(PodList, EndedPodsAreLeftOut) {
     ended["status"]["phase"] = phase;
     const auto pods = parse_pod_list(list_of(ended));
     ASSERT_TRUE(pods) << to_text(pods.error());
-    EXPECT_TRUE(pods->empty()) << phase;
+    EXPECT_TRUE(pods->live.empty()) << phase;
+  }
+}
+
+TEST(PodList, KnowsWhoEndedWithoutTheKubeletsDoing) {
+  const auto ended = [](const char* status, bool deleted = false) {
+    json value = pod(R"({"containers": [{"name": "c"}]})", status);
+    value["status"] = json::parse(status);
+    if (deleted) {
+      value["metadata"]["deletionTimestamp"] = "2026-11-20T10:00:00Z";
+    }
+    const auto pods = parse_pod_list(list_of(value));
+    EXPECT_TRUE(pods) << to_text(pods.error());
+    return !pods->ended.empty();
+  };
+  EXPECT_TRUE(ended(R"({"phase": "Succeeded"})"));
+  EXPECT_TRUE(ended(R"({"phase": "Failed"})"));  // its process failed
+  EXPECT_TRUE(ended(R"({"phase": "Failed", "reason": "DeadlineExceeded"})"));
+  EXPECT_TRUE(ended(R"({"phase": "Running"})", true));
+  EXPECT_FALSE(ended(R"({"phase": "Running"})"));
+  EXPECT_FALSE(ended(R"({"phase": "Pending"})"));
+  for (const char* reason : {"OutOfmemory", "UnexpectedAdmissionError", "Evicted", "Terminated"}) {
+    const std::string status = R"({"phase": "Failed", "reason": ")" + std::string{reason} + "\"}";
+    EXPECT_FALSE(ended(status.c_str())) << reason;
+    EXPECT_FALSE(ended(status.c_str(), true)) << reason;
   }
 }
 
@@ -124,7 +148,7 @@ TEST(PodList, MayBeEmpty) {
                            R"({"kind": "PodList", "metadata": {"continue": ""}, "items": null})"}) {
     const auto pods = parse_pod_list(text);
     ASSERT_TRUE(pods) << to_text(pods.error());
-    EXPECT_TRUE(pods->empty());
+    EXPECT_TRUE(pods->live.empty());
   }
 }
 

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/executor.h"
+
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "agent/journal_file.h"
+#include "agent/state_file.h"
+#include "config/drop_in.h"
+
+namespace eviction::agent {
+
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kTransactionInterval{1};
+/// How often the running kubelet is asked for the value of our file: as long as it has another, and
+/// when it has it.
+constexpr seconds kUnprovenInterval{30};
+constexpr seconds kProvenInterval{300};
+/// The sources of a proof are up to date so long after a kubelet's start.
+constexpr seconds kProofSettles{120};
+
+}  // namespace
+
+Executor::Executor(const Host& host,
+                   const config::AgentConfig& config,
+                   systemd::EventLoop& loop,
+                   std::function<void()> changed)
+    : host_{host},
+      config_{config},
+      loop_{loop},
+      changed_{std::move(changed)},
+      node_{host_, config_, loop_, [this] {
+              count_restart(record_, wall_now());
+              return save_record(*host_.root, record_);
+            }} {}
+
+const Record& Executor::read_record() {
+  // While a transaction runs, what it has counted is the newest.
+  if (!transaction_) {
+    LoadedRecord loaded = load_record(*host_.root);
+    record_ = std::move(loaded.record);
+    if (loaded.problem) {
+      problem(*loaded.problem);
+    }
+  }
+  return record_;
+}
+
+void Executor::act_on(const Plan& plan) {
+  if (!transaction_) {
+    resume(plan);
+  }
+  if (!transaction_) {
+    check_in_force(plan);
+    decide_and_act(plan);
+  }
+}
+
+void Executor::check_in_force(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  const auto wanted = kubelet ? armed(*kubelet) : std::nullopt;
+  if (!wanted) {
+    in_force_.reset();
+    return;
+  }
+  const bool proven = in_force_ && in_force_->state == Proof::State::kInForce;
+  in_force_ = node_.proof(*kubelet, *wanted, proven ? kProvenInterval : kUnprovenInterval);
+  const bool settled = kubelet_age(plan.observation) > kProofSettles;
+  if (in_force_ && settled && config_.mode != config::Mode::kObserve) {
+    claim(*kubelet, *in_force_);
+  }
+}
+
+/// A file with our mark and without a journal is what is left of a change that nobody remembers:
+/// taken for committed when the kubelet uses it, and undone otherwise.
+void Executor::claim(const Kubelet& kubelet, const Proof& proof) {
+  const auto journal = read_journal(*host_.root, kubelet.file);
+  if (!journal || *journal) {
+    return;
+  }
+  if (proof.state != Proof::State::kInForce) {
+    change_file(kubelet.file,
+                std::nullopt,
+                "it has no journal, and the kubelet does not use it: " + proof.reason);
+    return;
+  }
+  Journal found;
+  found.phase = Phase::kCommitted;
+  found.file = kubelet.file;
+  found.after = kubelet.file_content;
+  if (const Result<void> saved = node_.save(found); !saved) {
+    problem(saved.error());
+  }
+}
+
+void Executor::decide_and_act(const Plan& plan) {
+  Situation situation{.mode = config_.mode};
+  const auto& kubelet = plan.observation.kubelet;
+  if (kubelet && kubelet->target != Target::kNone) {
+    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
+    if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
+      situation.staged = std::move(*staged);
+    } else {
+      problem(staged.error());
+    }
+    if (config_.mode != config::Mode::kObserve) {
+      remove_outdated(*kubelet);
+    }
+  }
+  if (!asks_for_less(plan)) {
+    lower_since_.reset();
+  } else {
+    lower_since_ = lower_since_.value_or(since_boot());
+    situation.lower_for = since_boot() - *lower_since_;
+  }
+  Decision decision = decide(plan, situation);
+  if (decision.act != decision_.act || decision.content != decision_.content) {
+    spdlog::info("decision {}: {}", to_text(decision.act), decision.reason);
+  }
+  decision_ = std::move(decision);
+  if (decision_.act != Act::kNothing) {
+    act(decision_, *kubelet);
+  }
+}
+
+void Executor::act(const Decision& decision, const Kubelet& kubelet) {
+  switch (decision.act) {
+    case Act::kNothing:
+      break;
+    case Act::kStage:
+      stage(kubelet, decision.content);
+      break;
+    case Act::kUnstage:
+      stage(kubelet, std::nullopt);
+      break;
+    case Act::kApply:
+      begin(decision.content);
+      break;
+    case Act::kShrink:
+      change_file(kubelet.file, decision.content, decision.reason);
+      break;
+    case Act::kWithdraw:
+      change_file(kubelet.file, std::nullopt, decision.reason);
+      break;
+  }
+}
+
+void Executor::stage(const Kubelet& kubelet, const std::optional<std::string>& content) {
+  const Result<void> put = put_file(*host_.root, staged_path(kubelet.file), content);
+  if (!put) {
+    problem(put.error());
+  }
+}
+
+void Executor::change_file(const std::string& path,
+                           const std::optional<std::string>& content,
+                           const std::string& reason) {
+  const Result<HostLock> lock = HostLock::take(*host_.root, kChangeLock);
+  const Result<void> put =
+      lock ? put_file(*host_.root, path, content) : tl::unexpected{lock.error()};
+  if (!put) {
+    problem(put.error());
+    return;
+  }
+  spdlog::warn("{} {}: {}", path, content ? "is smaller now" : "is withdrawn", reason);
+}
+
+void Executor::remove_outdated(const Kubelet& kubelet) {
+  const auto outdated = outdated_file(*host_.root, kubelet);
+  if (!outdated) {
+    return;
+  }
+  if (const Result<void> removed = put_file(*host_.root, *outdated, std::nullopt); !removed) {
+    problem(removed.error());
+    return;
+  }
+  spdlog::warn("{}: removed; the kubelet reads drop-ins by now, which this would shadow",
+               *outdated);
+}
+
+void Executor::begin(const std::string& content) {
+  auto lock = HostLock::take(*host_.root, kChangeLock);
+  Result<Journal> journal = lock ? node_.intend(content) : tl::unexpected{lock.error()};
+  if (!journal) {
+    problem(journal.error());
+    return;
+  }
+  change_lock_ = std::move(*lock);
+  spdlog::warn("transaction: {} is to be put in force", journal->file);
+  run(std::move(*journal), false);
+}
+
+void Executor::resume(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  if (!kubelet || kubelet->target == Target::kNone) {
+    return;
+  }
+  auto journal = read_journal(*host_.root, kubelet->file);
+  if (!journal) {
+    problem(journal.error());
+    return;
+  }
+  if (!*journal || (**journal).phase == Phase::kCommitted) {
+    return;
+  }
+  const std::string phase{to_text((**journal).phase)};
+  if (config_.mode == config::Mode::kObserve) {
+    problem(Error{.kind = ErrorKind::kUnsupported,
+                  .path = host_.root->path_of(kubelet->file),
+                  .what = "a change of it was interrupted in phase " + phase +
+                          ", and mode observe neither finishes nor undoes it",
+                  .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
+    return;
+  }
+  auto lock = HostLock::take(*host_.root, kChangeLock);
+  if (!lock) {
+    // It is not interrupted: "apply" is at it.
+    transaction_reason_ = to_text(lock.error());
+    return;
+  }
+  change_lock_ = std::move(*lock);
+  spdlog::warn("transaction: one that was interrupted in phase {} is taken up", phase);
+  run(std::move(**journal), true);
+}
+
+void Executor::run(Journal journal, bool resumed) {
+  transaction_ = std::make_unique<Transaction>(node_, std::move(journal), resumed);
+  advance();
+}
+
+void Executor::advance() {
+  const Phase before = transaction_->journal().phase;
+  const Transaction::Outcome outcome = transaction_->advance();
+  if (transaction_->journal().phase != before) {
+    spdlog::info("transaction: phase {}: {}",
+                 to_text(transaction_->journal().phase),
+                 transaction_->reason());
+  }
+  transaction_reason_ = transaction_->reason();
+  if (outcome != Transaction::Outcome::kRunning) {
+    end_transaction(outcome);
+    return;
+  }
+  auto timer = loop_.after(kTransactionInterval, [this] {
+    advance();
+    changed_();
+  });
+  if (timer) {
+    timer_ = std::move(*timer);
+  } else {
+    problem(timer.error());
+  }
+}
+
+void Executor::end_transaction(Transaction::Outcome outcome) {
+  if (outcome == Transaction::Outcome::kCommitted) {
+    record_.failures = 0;
+    spdlog::info("transaction: committed: {}", transaction_->reason());
+  } else {
+    count_failure(record_, wall_now(), transaction_->reason());
+    spdlog::error("transaction: failed and put back: {}", transaction_->reason());
+  }
+  for (const std::string& line :
+       node_.kubelet_warnings_since(std::chrono::system_clock::now() - 2 * kWatchTime)) {
+    spdlog::warn("kubelet: {}", line);
+  }
+  if (const Result<void> saved = save_record(*host_.root, record_); !saved) {
+    problem(saved.error());
+  }
+  transaction_.reset();
+  change_lock_.reset();
+}
+
+void Executor::leave(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  if (transaction_ || !kubelet || config_.mode == config::Mode::kObserve) {
+    return;
+  }
+  if (const std::optional<std::string> reason = unsafe_alone(plan)) {
+    change_file(kubelet->file, std::nullopt, *reason);
+  }
+}
+
+void Executor::report(Status& status) {
+  status.decision = decision_;
+  status.record = record_;
+  status.in_force = in_force_;
+  status.transaction_reason = transaction_reason_;
+  status.transaction.reset();
+  if (transaction_) {
+    status.transaction = transaction_->journal();
+  }
+  for (std::string& text : std::exchange(problems_, {})) {
+    status.problems.push_back(std::move(text));
+  }
+}
+
+}  // namespace eviction::agent

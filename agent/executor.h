@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/live_node.h"
+#include "agent/policy/decide.h"
+#include "agent/status_file.h"
+#include "agent/target_files.h"
+
+namespace eviction::agent {
+
+/// Does to the kubelet's files what is decided at each full walk of the daemon, and carries a
+/// transaction on between them.
+class Executor {
+ public:
+  /// changed: called when a transaction has gone on. All have to outlive it.
+  Executor(const Host& host,
+           const config::AgentConfig& config,
+           systemd::EventLoop& loop,
+           std::function<void()> changed);
+
+  /// Reads the record of earlier deeds; anew at each walk, because "apply" and "rollback" write it
+  /// as well.
+  [[nodiscard]] const Record& read_record();
+
+  /// Goes on with a transaction that was interrupted, or decides on the plan and acts.
+  void act_on(const Plan& plan);
+
+  /// Before the daemon ends: a hard value that nobody will watch over is withdrawn if it has to be.
+  void leave(const Plan& plan);
+
+  /// Puts what it did into the status, and its problems since the last call behind the status'.
+  void report(Status& status);
+
+ private:
+  void check_in_force(const Plan& plan);
+  void claim(const Kubelet& kubelet, const Proof& proof);
+  void decide_and_act(const Plan& plan);
+  void act(const Decision& decision, const Kubelet& kubelet);
+  void begin(const std::string& content);
+  void resume(const Plan& plan);
+  void run(Journal journal, bool resumed);
+  void advance();
+  void end_transaction(Transaction::Outcome outcome);
+  void stage(const Kubelet& kubelet, const std::optional<std::string>& content);
+  void change_file(const std::string& path,
+                   const std::optional<std::string>& content,
+                   const std::string& reason);
+  void remove_outdated(const Kubelet& kubelet);
+
+  void problem(const Error& error) { problems_.push_back(to_text(error)); }
+
+  const Host& host_;
+  const config::AgentConfig& config_;
+  systemd::EventLoop& loop_;
+  std::function<void()> changed_;
+  Record record_;
+  LiveNode node_;
+  std::unique_ptr<Transaction> transaction_;
+  std::optional<HostLock> change_lock_;
+  systemd::EventSource timer_;
+  Decision decision_;
+  std::string transaction_reason_;
+  std::optional<Proof> in_force_;
+  std::optional<std::chrono::seconds> lower_since_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace eviction::agent
