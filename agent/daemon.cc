@@ -30,7 +30,7 @@ constexpr seconds kWalkInterval{10};
 constexpr seconds kQuietWalkInterval{20};
 /// Pressure and a fall of memory ask for a walk no more often than this.
 constexpr milliseconds kLeastWalkInterval{1000};
-constexpr milliseconds kRuntimeAnswerTime{1000};
+constexpr milliseconds kRuntimeAnswerTime{500};
 /// Stalls of 150 ms within a second. Source: linux v6.1 Documentation/accounting/psi.rst, the
 /// example of its monitor.
 constexpr std::string_view kPressureTrigger = "some 150000 1000000";

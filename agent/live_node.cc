@@ -22,8 +22,10 @@ namespace eviction::agent {
 
 namespace {
 
-/// The kubelet answers from memory on the loopback interface: what takes longer is ill.
-constexpr std::chrono::milliseconds kAnswerTime{1000};
+/// The kubelet answers from memory on the loopback interface: what takes longer is ill. The event
+/// loop waits for it.
+constexpr std::chrono::milliseconds kHealthTime{500};
+constexpr std::chrono::milliseconds kAnswerTime{2000};
 /// Between two questions of a transaction to the kubelet or the API server.
 constexpr std::chrono::seconds kAskInterval{2};
 
@@ -125,7 +127,7 @@ Facts LiveNode::look(const Journal& journal) {
   const Result<Kubelet> found = kubelet();
   if (found) {
     facts.kubelet = KubeletRun{facts.boot_id, found->start};
-    const Result<KubeletHealth> health = kubelet_health(*found, kAnswerTime);
+    const Result<KubeletHealth> health = kubelet_health(*found, kHealthTime);
     // Where it is switched off, that the kubelet runs has to do.
     facts.healthy = health ? health->healthy : health.error().kind == ErrorKind::kUnsupported;
   }

@@ -62,6 +62,11 @@ struct Observation {
   std::vector<Error> problems;  ///< files that could not be read or understood
 };
 
+/// The kubelet's effective settings; null without a kubelet.
+[[nodiscard]] inline const config::KubeletSettings* settings_of(const Observation& seen) {
+  return seen.kubelet ? &seen.kubelet->loaded.settings : nullptr;
+}
+
 /// How long its kubelet runs. Absent: there is none, or no uptime.
 [[nodiscard]] std::optional<std::chrono::seconds> kubelet_age(const Observation& seen);
 

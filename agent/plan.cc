@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/diff.h"
+#include "agent/policy/foreign_settings.h"
 #include "agent/policy/growth.h"
 #include "agent/policy/victims.h"
 #include "config/drop_in.h"

@@ -19,7 +19,8 @@ namespace eviction::agent {
 class Question {
  public:
   /// answered: called with each answer; may be empty. loop has to outlive it.
-  Question(systemd::EventLoop& loop, std::function<void(const Result<std::string>&)> answered = {})
+  explicit Question(systemd::EventLoop& loop,
+                    std::function<void(const Result<std::string>&)> answered = {})
       : loop_{loop}, answered_{std::move(answered)} {}
 
   /// The last answer that is about this very subject; ask, run in a child process, finds another

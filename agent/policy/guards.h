@@ -57,11 +57,4 @@ struct Circumstances {
 /// kubeReserved + systemReserved for memory, as configured. Absent: no kubelet.
 [[nodiscard]] std::optional<Bytes> reserved_memory(const Observation& observation);
 
-/// Whether the agent wrote what this source (a file or a flag) says.
-[[nodiscard]] bool is_ours(const Kubelet& kubelet, const std::string& source);
-
-/// What sets memory.available over our file: a flag, or a drop-in that sorts later. Absent:
-/// nothing.
-[[nodiscard]] std::optional<std::string> shadowed_by(const Observation& observation);
-
 }  // namespace eviction::agent

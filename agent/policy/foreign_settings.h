@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/observation.h"
+#include "agent/policy/guards.h"
+#include "agent/policy/sizing.h"
+#include "config/agent_config.h"
+
+namespace eviction::agent {
+
+/// Whether the agent wrote what this source (a file or a flag) says.
+[[nodiscard]] bool is_ours(const Kubelet& kubelet, const std::string& source);
+
+/// What sets memory.available over our file: a flag, or a drop-in that sorts later. Absent:
+/// nothing.
+[[nodiscard]] std::optional<std::string> shadowed_by(const Observation& observation);
+
+/// Why a soft threshold of ours would change somebody else's soft settings. Absent: it would not.
+[[nodiscard]] std::optional<std::string> soft_in_use(const Observation& seen);
+
+/// The guards that keep the agent off what others have set.
+[[nodiscard]] Guard not_shadowed(const Observation& seen);
+[[nodiscard]] Guard foreign_value(const Observation& seen,
+                                  const Sizing& sizing,
+                                  const config::AgentConfig& config);
+
+}  // namespace eviction::agent
