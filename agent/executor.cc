@@ -205,6 +205,7 @@ void Executor::resume(const Plan& plan) {
     return;
   }
   if (!*journal || (**journal).phase == Phase::kCommitted) {
+    sweep(kubelet->file);
     return;
   }
   const std::string phase{to_text((**journal).phase)};
@@ -225,6 +226,18 @@ void Executor::resume(const Plan& plan) {
   change_lock_ = std::move(*lock);
   spdlog::warn("transaction: one that was interrupted in phase {} is taken up", phase);
   run(std::move(**journal), true);
+}
+
+void Executor::sweep(const std::string& file) {
+  if (config_.mode == config::Mode::kObserve || !has_leftovers(*host_.root, file)) {
+    return;
+  }
+  // Without the lock, what is there is being written just now.
+  if (const Result<HostLock> lock = HostLock::take(*host_.root, kChangeLock); lock) {
+    if (const Result<void> swept = remove_leftovers(*host_.root, file); !swept) {
+      problem(swept.error());
+    }
+  }
 }
 
 void Executor::run(Journal journal, bool resumed) {

@@ -44,6 +44,7 @@ class Executor {
   void act(const Decision& decision, const Kubelet& kubelet);
   void begin(const std::string& content);
   void resume(const Plan& plan);
+  void sweep(const std::string& file);
   void run(Journal journal, bool resumed);
   void advance();
   void end_transaction(Transaction::Outcome outcome);

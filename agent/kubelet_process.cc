@@ -429,12 +429,11 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
 
 void learn_version(Kubelet& kubelet,
                    const config::KubeletVersion& version,
-                   std::string source,
                    const cgroup::Directory& proc,
                    const cgroup::Directory& root,
                    cgroup::Buffer& buffer) {
   kubelet.version = version;
-  kubelet.version_source = std::move(source);
+  kubelet.version_source = "its Node object";
   load_settings(kubelet, proc, root, buffer);
 }
 

@@ -55,11 +55,10 @@ struct Kubelet {
                                            const config::AgentConfig& config,
                                            cgroup::Buffer& buffer);
 
-/// Takes a version that somebody else knows, where the node itself shows none, and loads the
-/// settings again by that version's rules.
+/// Takes the version that the kubelet's Node object tells, where its process shows none, and loads
+/// the settings again by that version's rules.
 void learn_version(Kubelet& kubelet,
                    const config::KubeletVersion& version,
-                   std::string source,
                    const cgroup::Directory& proc,
                    const cgroup::Directory& root,
                    cgroup::Buffer& buffer);

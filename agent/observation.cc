@@ -160,12 +160,7 @@ void take_api_view(const Host& host,
     return;
   }
   if ((**view).kubelet_version) {
-    learn_version(*seen.kubelet,
-                  *(**view).kubelet_version,
-                  "its Node object",
-                  *host.proc,
-                  *host.root,
-                  buffer);
+    learn_version(*seen.kubelet, *(**view).kubelet_version, *host.proc, *host.root, buffer);
   }
   for (const ApiPod& pod : (**view).pods.live) {
     sources.api.insert_or_assign(pod.uid, pod);

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <set>
@@ -35,6 +36,11 @@ struct Place {
 Place place_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::array<std::string, 3> leftovers(const std::string& file) {
+  const std::string suffix{config::kTemporarySuffix};
+  return {file + suffix, staged_path(file) + suffix, journal_path(file) + suffix};
 }
 
 /// Removes one file if it is ours. Whether it was.
@@ -99,6 +105,24 @@ Result<void> put_file(const cgroup::Directory& root,
   return written ? Result<void>{} : tl::unexpected{written.error()};
 }
 
+bool has_leftovers(const cgroup::Directory& root, const std::string& file) {
+  cgroup::Buffer buffer;
+  return std::ranges::any_of(leftovers(file), [&](const std::string& path) {
+    const auto text = root.read(path, buffer);
+    return text || text.error().kind != ErrorKind::kAbsent;
+  });
+}
+
+Result<void> remove_leftovers(const cgroup::Directory& root, const std::string& file) {
+  for (const std::string& path : leftovers(file)) {
+    const Result<bool> removed = remove_ours(root, path, false);
+    if (!removed) {
+      return tl::unexpected{removed.error()};
+    }
+  }
+  return {};
+}
+
 std::optional<std::string> outdated_file(const cgroup::Directory& root, const Kubelet& kubelet) {
   if (kubelet.arguments_file.empty() || !is_drop_in(kubelet.target)) {
     return std::nullopt;
@@ -129,6 +153,9 @@ Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& ro
       if (*was_there) {
         removed.push_back(root.path_of(path));
       }
+    }
+    if (const Result<void> swept = remove_leftovers(root, file); !swept) {
+      return tl::unexpected{swept.error()};
     }
   }
   return removed;

@@ -27,6 +27,13 @@ namespace eviction::agent {
                                     const std::string& path,
                                     const std::optional<std::string>& content);
 
+/// Removes what interrupted writes left beside the file, under names that only the agent gives:
+/// FILE.tmp, FILE.staged.tmp, FILE.journal.tmp. For who holds kChangeLock: another agent may just
+/// be writing. Errors: those of removing.
+[[nodiscard]] Result<void> remove_leftovers(const cgroup::Directory& root, const std::string& file);
+/// Whether there is any.
+[[nodiscard]] bool has_leftovers(const cgroup::Directory& root, const std::string& file);
+
 /// The other file of ours that this kubelet's supervisor still reads: one with arguments of before
 /// an upgrade to drop-ins, which would shadow the drop-in. Absent: there is none of ours.
 [[nodiscard]] std::optional<std::string> outdated_file(const cgroup::Directory& root,

@@ -138,8 +138,10 @@ Result<Written> write_atomically(const cgroup::Directory& folder,
 }
 
 Result<void> remove_durably(const cgroup::Directory& folder, const std::string& name) {
-  if (::unlinkat(folder.fd(), name.c_str(), 0) != 0 && errno != ENOENT) {
-    return tl::unexpected{system_error(errno, folder, name)};
+  for (const std::string& one : {name + std::string{kTemporarySuffix}, name}) {
+    if (::unlinkat(folder.fd(), one.c_str(), 0) != 0 && errno != ENOENT) {
+      return tl::unexpected{system_error(errno, folder, one)};
+    }
   }
   if (::fsync(folder.fd()) != 0) {
     return tl::unexpected{system_error(errno, folder, name)};

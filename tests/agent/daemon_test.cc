@@ -185,6 +185,13 @@ TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {
   EXPECT_FALSE(exists(journal_path(kFile)));
 }
 
+TEST_F(DaemonTest, RemovesWhatInterruptedWritesLeft) {
+  const std::string journal = journal_path(kFile) + ".tmp";
+  const std::string own = std::string{kFile} + ".tmp";
+  tree_.file(journal.substr(1), "{").file(own.substr(1), "");
+  run(Mode::kStage, [&] { return !exists(journal) && !exists(own); });
+}
+
 TEST_F(DaemonTest, LeavesAFileOfOthersThatHasItsName) {
   tree_.file(std::string{kFile}.substr(1), "kind: KubeletConfiguration\n");
   run(Mode::kStage, [this] { return status().is_object(); });
