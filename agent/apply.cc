@@ -174,7 +174,6 @@ ActReport report_end(const Host& host,
 
 ActReport carry_out(const Host& host,
                     const config::AgentConfig& config,
-                    const Kubelet& kubelet,
                     Attempt attempt,
                     Record& record,
                     const Progress& progress) {
@@ -182,11 +181,6 @@ ActReport carry_out(const Host& host,
   const Result<HostLock> lock = HostLock::take(*host.root, kChangeLock);
   if (!loop || !lock) {
     return failed(loop ? lock.error() : loop.error());
-  }
-  if (kubelet.target != Target::kNone) {
-    if (const Result<void> swept = remove_leftovers(*host.root, kubelet.file); !swept) {
-      return failed(swept.error());
-    }
   }
   LiveNode node{host, config, *loop, [&host, &record] {
                   count_restart(record, wall_now());
@@ -228,7 +222,7 @@ ActReport apply(const Host& host,
     return {ActOutcome::kDone, "an interrupted transaction would be finished or undone first"};
   }
   if (*attempt) {
-    return carry_out(host, config, *kubelet, std::move(**attempt), loaded.record, progress);
+    return carry_out(host, config, std::move(**attempt), loaded.record, progress);
   }
   const bool armed_already = !plan.file_content.empty() && is_armed(plan);
   Proof proof;
@@ -252,7 +246,6 @@ ActReport apply(const Host& host,
   }
   return carry_out(host,
                    config,
-                   *kubelet,
                    Attempt{armed_already ? *kubelet->file_content : plan.file_content},
                    loaded.record,
                    progress);

@@ -206,8 +206,12 @@ Result<void> LiveNode::remove_journal(const std::string& file) {
   const std::string path = journal_path(file);
   const std::size_t slash = path.rfind('/');
   const Result<cgroup::Directory> folder = host_.root->open_below(path.substr(0, slash));
-  return folder ? config::remove_durably(*folder, path.substr(slash + 1))
-                : tl::unexpected{folder.error()};
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  return remove_leftovers(*host_.root, file).and_then([&] {
+    return config::remove_durably(*folder, path.substr(slash + 1));
+  });
 }
 
 Result<void> LiveNode::write(const std::string& file, const std::optional<std::string>& content) {
