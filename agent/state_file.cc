@@ -26,6 +26,7 @@ using std::chrono::sys_seconds;
 /// No agent restarts a kubelet more often than [agent] restarts-per-day allows, which is at most
 /// 24; more is no record of ours.
 constexpr int kMostRestarts = 1000;
+constexpr std::string_view kCorruptSuffix = ".corrupt";
 
 json to_json(const std::optional<sys_seconds>& at) {
   return at ? json(at->time_since_epoch().count()) : json(nullptr);
@@ -52,6 +53,20 @@ Record from_json(const json& document) {
 
 std::string state_path() {
   return std::string{kStateFolder} + '/' + std::string{kStateFile};
+}
+
+/// What was set aside and that nobody has looked at yet. Absent: nothing.
+std::optional<Error> set_aside(const cgroup::Directory& root) {
+  cgroup::Buffer buffer;
+  const std::string path = state_path() + std::string{kCorruptSuffix};
+  const auto there = root.read(path, buffer);
+  if (!there && there.error().kind == ErrorKind::kAbsent) {
+    return std::nullopt;
+  }
+  return Error{.kind = ErrorKind::kMalformed,
+               .path = root.path_of(path),
+               .what = "a state of the agent that could not be understood was set aside here",
+               .remedy = "remove it; the record began anew"};
 }
 
 }  // namespace
@@ -81,17 +96,15 @@ LoadedRecord load_record(const cgroup::Directory& root) {
   cgroup::Buffer buffer;
   const Result<std::string_view> text = root.read(state_path(), buffer);
   if (!text) {
-    if (text.error().kind == ErrorKind::kAbsent) {
-      return {};
-    }
-    return {.record = {}, .problem = text.error()};
+    const bool absent = text.error().kind == ErrorKind::kAbsent;
+    return {.record = {}, .problem = absent ? set_aside(root) : text.error()};
   }
   Result<Record> record = parse_record(*text, root.path_of(state_path()));
   if (record) {
-    return {.record = std::move(*record), .problem = std::nullopt};
+    return {.record = std::move(*record), .problem = set_aside(root)};
   }
   Error problem = std::move(record.error());
-  const std::string aside = std::string{kStateFile} + ".corrupt";
+  const std::string aside = std::string{kStateFile} + std::string{kCorruptSuffix};
   const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
   if (folder && config::rename_durably(*folder, std::string{kStateFile}, aside)) {
     problem.remedy = "set aside as " + folder->path_of(aside) + "; the record begins anew";
@@ -115,8 +128,11 @@ Result<void> remove_state(const cgroup::Directory& root) {
     return folder.error().kind == ErrorKind::kAbsent ? Result<void>{}
                                                      : tl::unexpected{folder.error()};
   }
-  if (Result<void> removed = config::remove_durably(*folder, std::string{kStateFile}); !removed) {
-    return removed;
+  const std::string file{kStateFile};
+  for (const std::string& name : {file, file + std::string{kCorruptSuffix}}) {
+    if (Result<void> removed = config::remove_durably(*folder, name); !removed) {
+      return removed;
+    }
   }
   const std::string_view inside = kStateFolder.substr(1);
   if (::unlinkat(root.fd(), std::string{inside}.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&

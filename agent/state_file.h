@@ -23,14 +23,14 @@ inline constexpr std::string_view kStateFile = "state.json";
 /// A record, and what was wrong with its file.
 struct LoadedRecord {
   Record record;
-  /// A file that cannot be read; one that cannot be understood is renamed to state.json.corrupt.
-  /// Then the record is a new one.
+  /// A file that cannot be read; one that cannot be understood is renamed to state.json.corrupt,
+  /// and reported as long as that is there. Then the record is a new one.
   std::optional<Error> problem;
 };
 
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
-/// Removes the file and its folder, if nothing else is in it.
+/// Removes the file, one that was set aside, and their folder, if nothing else is in it.
 [[nodiscard]] Result<void> remove_state(const cgroup::Directory& root);
 
 }  // namespace eviction::agent

@@ -183,4 +183,11 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
                               .what = std::generic_category().message(errno)}};
 }
 
+HostLock::~HostLock() {
+  // Closing alone would leave it to a child process that still has the descriptor.
+  if (file_.get() >= 0) {
+    static_cast<void>(::flock(file_.get(), LOCK_UN));
+  }
+}
+
 }  // namespace eviction::agent

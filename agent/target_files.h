@@ -54,6 +54,12 @@ class HostLock {
   [[nodiscard]] static Result<HostLock> take(const cgroup::Directory& root,
                                              const std::string& name);
 
+  HostLock(HostLock&&) = default;
+  HostLock& operator=(HostLock&&) = default;
+  HostLock(const HostLock&) = delete;
+  HostLock& operator=(const HostLock&) = delete;
+  ~HostLock();
+
  private:
   explicit HostLock(Descriptor file) : file_{std::move(file)} {}
 

@@ -87,7 +87,12 @@ TEST(StateFile, SetsACorruptFileAside) {
     EXPECT_THAT(to_text(*loaded.problem), HasSubstr("state.json.corrupt"));
     std::ifstream aside{tree.path("var/lib/eviction-agent/state.json.corrupt"), std::ios::binary};
     EXPECT_EQ((std::string{std::istreambuf_iterator<char>{aside}, {}}), text);
+    ASSERT_TRUE(save_record(root_of(tree), sample()));
+    EXPECT_TRUE(load_record(root_of(tree)).problem) << "nobody has looked at it";
+    EXPECT_EQ(load_record(root_of(tree)).record, sample());
+    ASSERT_TRUE(remove_state(root_of(tree)));
     EXPECT_FALSE(load_record(root_of(tree)).problem);
+    EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
   }
 }
 

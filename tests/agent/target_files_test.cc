@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/target_files.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +15,7 @@
 
 #include "agent/journal_file.h"
 #include "config/drop_in.h"
+#include "systemd/child_task.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -127,6 +131,24 @@ TEST_F(TargetFiles, OneAgentAtATimeHoldsALock) {
     EXPECT_THAT(to_text(second.error()), HasSubstr("another eviction-agent"));
     EXPECT_TRUE(HostLock::take(root(), kRunLock)) << "a lock of its own";
   }
+  EXPECT_TRUE(HostLock::take(root(), kChangeLock));
+}
+
+TEST_F(TargetFiles, ALockEndsThoughAChildStillRuns) {
+  tree_.directory("run");
+  auto loop = systemd::EventLoop::create();
+  ASSERT_TRUE(loop);
+  std::optional<HostLock> lock{*HostLock::take(root(), kChangeLock)};
+  const auto child = systemd::ChildTask::start(*loop,
+                                               []() -> std::string {
+                                                 for (;;) {
+                                                   ::pause();
+                                                 }
+                                               },
+                                               std::chrono::seconds{60},
+                                               {});
+  ASSERT_TRUE(child);
+  lock.reset();
   EXPECT_TRUE(HostLock::take(root(), kChangeLock));
 }
 
