@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/history.h"
 
+#include <cstdint>
+
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 namespace eviction::agent {
 namespace {
@@ -52,6 +55,20 @@ TEST(NextLook, ComesInHalfTheTimeThatIsLeft) {
   EXPECT_EQ(next_look(0_B, 1_GiB), milliseconds{200});
   EXPECT_EQ(next_look(Bytes{-1}, 0_B), milliseconds{200});
   EXPECT_EQ(next_look(1_GiB, 0_B), milliseconds{10000});
+}
+
+// Without PSI nothing else tells.
+RC_GTEST_PROP(NextLook, SeesTheEndOfTheHeadroomWithinAFifthOfASecond, ()) {
+  const Bytes fastest{*rc::gen::inRange<std::int64_t>(1, 8LL << 30)};
+  const std::int64_t fall = *rc::gen::inRange<std::int64_t>(1, fastest.value() + 1);
+  const std::int64_t start = *rc::gen::inRange<std::int64_t>(1, 64LL << 30);
+  const auto headroom = [&](milliseconds at) { return Bytes{start - fall * at.count() / 1000}; };
+  milliseconds now{};
+  while (headroom(now) > Bytes{}) {
+    now += next_look(headroom(now), fastest);
+    RC_PRE(now < std::chrono::hours{1});
+  }
+  RC_ASSERT(now - milliseconds{start * 1000 / fall} <= milliseconds{201});
 }
 
 }  // namespace
