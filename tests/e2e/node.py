@@ -2,7 +2,7 @@
 """The node that runs in the machine: RKE2's stand-in, a kubelet, pods, and the agent."""
 
 import json
-import time
+import threading
 import uuid
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def uid_of(name: str) -> str:
 
 
 def say(text: str) -> None:
-    print(f"    {time.strftime('%H:%M:%S')} {text}", flush=True)
+    print(f"    {threading.current_thread().name}: {text}", flush=True)
 
 
 def expect(truth: object, otherwise: str) -> None:
@@ -76,7 +76,7 @@ def expect(truth: object, otherwise: str) -> None:
 
 
 class Node(ABC):
-    """What scenarios do to the node and ask it. Times are for a machine without KVM."""
+    """What scenarios do to the node and ask it."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -131,13 +131,13 @@ class Node(ABC):
         """SIGTERM to the kubelet; the seconds until a new one is healthy."""
         old = self.kubelet_pid()
         expect(old, "no kubelet runs")
-        begun = time.monotonic()
+        begun = self.machine.sleep()
         self.machine.check(f"kill -TERM {old}")
         self.machine.wait_for(
             "a new kubelet", lambda: self.kubelet_pid() not in (old, None), timeout, every=0.5
         )
         self.await_healthy(timeout)
-        return time.monotonic() - begun
+        return self.machine.sleep() - begun
 
     def configz(self) -> dict[str, Any]:
         """The configuration the kubelet runs with, as an administrator reads it."""
@@ -157,7 +157,7 @@ class Node(ABC):
         self.machine.check(f"rm {CONFIG_DIR}/{name}")
 
     def set_kubelet_fault(self, fault: str) -> None:
-        """ "refuse-memory-signal", "hang", or "" for none; from the kubelet's next start on."""
+        """ "refuse-memory-signal", or "" for none; from the kubelet's next start on."""
         self.machine.write("/etc/e2e/kubelet-fault", fault)
 
     # -- pods -------------------------------------------------------------------------------------
@@ -216,11 +216,19 @@ class Node(ABC):
     def write_agent_ini(self, content: str) -> None:
         self.machine.write(AGENT_INI, content)
 
-    def start_agent(self, enable: bool = False) -> None:
+    def start_agent(self) -> None:
         """Starts the daemon; READY=1 is what systemctl waits for."""
+        self._write_agent_unit()
+        self.machine.check("systemctl start eviction-agent")
+
+    def enable_agent(self) -> None:
+        """To be started at the next boot."""
+        self._write_agent_unit()
+        self.machine.check("systemctl enable eviction-agent")
+
+    def _write_agent_unit(self) -> None:
         self.machine.write("/etc/systemd/system/eviction-agent.service", AGENT_UNIT)
-        start = "enable --now" if enable else "start"
-        self.machine.check(f"systemctl daemon-reload && systemctl {start} eviction-agent")
+        self.machine.check("systemctl daemon-reload")
 
     def stop_agent(self) -> None:
         self.machine.check("systemctl stop eviction-agent")

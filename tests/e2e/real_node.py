@@ -22,6 +22,9 @@ class RealNode(Node):
         self._folder = folder
 
     def set_up(self) -> None:
+        # What the system takes, the API server and etcd included, as an administrator gives it.
+        reserved = 'kubelet-arg: ["system-reserved=memory=800Mi"]\n'
+        self.machine.write("/etc/rancher/rke2/config.yaml", reserved)
         self.machine.check(f"/opt/e2e/guest/install {self._version} {self._folder}", timeout=900)
         self.await_healthy(600)
         self.machine.wait_for("the node is registered", lambda: self._ask(NODE), 600, every=5)

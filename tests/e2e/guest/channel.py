@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what the test run asks for, over a virtio-serial port: one JSON object a line each way.
 
-Asked: {"id", "argv", "stdin" (base64), "timeout"}. Answered: {"id", "code", "out" (base64)}, where
-out is what the command wrote to both its outputs and code is None when it did not end in time. The
-first line of each boot is {"boot": ID}. It stays resident, to answer while the machine thrashes.
+Asked: {"id", "argv", "stdin" (base64), "timeout"}. Answered: {"id", "code", "out" (base64), "took",
+"now"}, where out is what the command wrote to both its outputs, code is None when it did not end in
+time, and now is this machine's clock in seconds since boot. Asked {"id", "sleep"}, it answers after
+that many seconds with {"id", "now"}. The first line of each boot is {"boot": ID}. It stays resident,
+to answer while the machine thrashes.
 """
 
 import base64
@@ -12,6 +14,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from typing import Any
 
 PORT = "/dev/virtio-ports/e2e"
@@ -35,15 +38,24 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         os.killpg(process.pid, signal.SIGKILL)
         out, _ = process.communicate()
         code = None
-    return {"id": request["id"], "code": code, "out": base64.b64encode(out).decode()}
+    return {"code": code, "out": base64.b64encode(out).decode()}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return run(request)
-    except OSError as error:
-        out = base64.b64encode(str(error).encode()).decode()
-        return {"id": request["id"], "code": 127, "out": out}
+    begun = now()
+    found: dict[str, Any] = {}
+    if "sleep" in request:
+        time.sleep(request["sleep"])
+    else:
+        try:
+            found = run(request)
+        except OSError as error:
+            found = {"code": 127, "out": base64.b64encode(str(error).encode()).decode()}
+    return found | {"id": request["id"], "took": now() - begun, "now": now()}
+
+
+def now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def send(port: int, data: bytes) -> None:

@@ -24,8 +24,6 @@ from kubelet_pods import Pod
 
 STATUS = Path("/var/lib/e2e/status.json")
 CHECKPOINT = Path("/var/lib/kubelet/allocated_pods_state")
-# What a test makes go wrong: "refuse-memory-signal" or "hang", before healthz answers.
-FAULT = Path("/etc/e2e/kubelet-fault")
 POLL_SECONDS = 1  # for new and deleted pods, and containers that ended
 EVICTION_SECONDS = 10
 RESTART_SECONDS = 10  # the first back-off of a container
@@ -259,18 +257,9 @@ class Kubelet:
         return {"node": {"nodeName": socket.gethostname(), "memory": memory}}
 
 
-def check_fault(settings: kubelet_config.Settings) -> None:
-    fault = FAULT.read_text(encoding="ascii").strip() if FAULT.exists() else ""
-    if fault == "refuse-memory-signal" and settings.thresholds:
-        raise Refused("failed to run Kubelet: a memory signal is set, and the test refuses it")
-    while fault == "hang":
-        time.sleep(1)
-
-
 def start(argv: list[str]) -> Kubelet:
     capacity = kubelet_pods.capacity()
     settings = kubelet_config.load(argv, capacity)
-    check_fault(settings)
     check_runtime(argv)
     CHECKPOINT.parent.mkdir(parents=True, exist_ok=True)
     kubelet_pods.set_limit("kubepods.slice", capacity - settings.reserved)

@@ -22,6 +22,7 @@ CONFIG_DIR = DATA / "agent/etc/kubelet.conf.d"
 KUBELET_LOG = DATA / "agent/logs/kubelet.log"
 CONTAINERD_SOCKET = "/run/k3s/containerd/containerd.sock"
 VERSION_FILE = Path("/etc/e2e/rke2-version")
+FAULT = Path("/etc/e2e/kubelet-fault")  # what a test makes go wrong: "refuse-memory-signal"
 RESTART_SECONDS = 5
 FIRST_DROP_IN_MINOR = 32
 PR_SET_PDEATHSIG = 1
@@ -31,14 +32,26 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def call(argv: list[str], log: Path) -> int:
+    with log.open("ab") as file:
+        return subprocess.call(
+            argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, preexec_fn=die_with_parent
+        )
+
+
+def is_refused(argv: list[str]) -> bool:
+    """Whether a test wants a kubelet with these arguments to fail at its start."""
+    if not FAULT.exists() or FAULT.read_text(encoding="ascii") != "refuse-memory-signal":
+        return False
+    files = [file.read_text(encoding="utf-8") for file in CONFIG_DIR.glob("*.conf")]
+    return any("memory.available" in text for text in [*argv, *files])
+
+
 def keep_running(name: str, argv: list[str], log: Path) -> None:
     """Starts it again whenever it ends. Never returns."""
     log.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with log.open("ab") as file:
-            code = subprocess.call(
-                argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, preexec_fn=die_with_parent
-            )
+        code = 1 if name == "Kubelet" and is_refused(argv) else call(argv, log)
         print(f"{name} exited: {code}", flush=True)
         time.sleep(RESTART_SECONDS)
 

@@ -7,8 +7,18 @@ from node import Node, expect, say
 from . import Kind, scenario
 from .plain_node import add_hog, failed
 
-ARGS_FILE = "/etc/rancher/rke2/config.yaml.d/99-z90-by-hand.yaml"
-EVICTION = "eviction-hard=memory.available<1100Mi,imagefs.available<5%,nodefs.available<5%"
+FOLDER = "/etc/rancher/rke2/config.yaml.d"
+BY_HAND = f"{FOLDER}/99-z90-by-hand.yaml"
+EVICTION = "eviction-hard=memory.available<600Mi,imagefs.available<5%,nodefs.available<5%"
+OURS = f"{FOLDER}/99-z50-eviction-agent.yaml"
+# This kubelet is older than those whose rules the agent knows, and its RKE2 has to be restarted.
+ENFORCE = """\
+[agent]
+mode = enforce
+[kubelet]
+restart-unit = yes
+allow-version = yes
+"""
 
 
 @scenario(Kind.ARGS)
@@ -29,7 +39,7 @@ def args_plan(node: Node) -> None:
 @scenario(Kind.ARGS)
 def args_evicts(node: Node) -> None:
     """A hard value among RKE2's kubelet arguments: the real kubelet evicts the hog in time."""
-    node.machine.write(ARGS_FILE, f'kubelet-arg+: ["{EVICTION}"]\n')
+    node.machine.write(BY_HAND, f'kubelet-arg+: ["{EVICTION}"]\n')
     node.machine.check("systemctl restart rke2-server.service", timeout=300)
     node.await_healthy(300)
     node.add_pod("vm", 300, request=400, vm=True)
@@ -41,3 +51,32 @@ def args_evicts(node: Node) -> None:
     expect(hog["reason"] == "Evicted", "the hog was not evicted")
     expect(node.vmstat("oom_kill") == before, "the kernel killed")
     expect(node.is_running("vm"), "the VM was lost")
+
+
+@scenario(Kind.ARGS)
+def args_enforce(node: Node) -> None:
+    """The daemon restarts RKE2 with its value; the real kubelet evicts the hog, the VM lives."""
+    node.add_pod("vm", 300, request=400, vm=True)
+    node.await_running("vm")
+    node.await_used("vm", 300)
+    before = node.container_pids("vm")
+    node.write_agent_ini(ENFORCE)
+    node.start_agent()
+    node.machine.wait_for("the value is committed", lambda: committed(node), 900, every=5)
+    flags = node.machine.check("pgrep --exact --list-full kubelet")
+    say(f"in force: {flags}")
+    expect("memory.available<" in flags, f"not among the kubelet's arguments: {flags}")
+    expect("imagefs.available<5%,nodefs.available<5%" in flags, f"disk signals are lost: {flags}")
+    expect("system-reserved=memory=800Mi" in flags, f"an argument of others is lost: {flags}")
+    expect(node.container_pids("vm") == before, "the VM did not live through the restart")
+    node.add_pod("hog", 1000, growth=(4000, 30))
+    hog = node.machine.wait_for("the hog has failed", lambda: failed(node, "hog"), 900, every=5)
+    say(f"hog: {hog['reason']}: {hog['message']}")
+    expect(hog["reason"] == "Evicted", "the hog was not evicted")
+    expect(node.vmstat("oom_kill") == 0, "the kernel killed")
+    expect(node.container_pids("vm") == before, "the VM was lost")
+
+
+def committed(node: Node) -> bool:
+    out = node.machine.run(f"cat {OURS}.journal").out
+    return '"phase": "committed"' in out

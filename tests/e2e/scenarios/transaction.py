@@ -12,7 +12,10 @@ FILE = f"{CONFIG_DIR}/60-eviction-agent.conf"
 JOURNAL = f"{FILE}.journal"
 STAGED = f"{FILE}.staged"
 ENFORCE = "[agent]\nmode = enforce\nrestarts-per-day = 24\n"
-APPLY = "eviction-agent apply -o json >/tmp/apply.out 2>/tmp/apply.err"
+# The node; of the stand-in's only the first is there.
+SERVICES = ("rke2-server", "kube-apiserver", "etcd")
+# Files that the agent might touch, and their content.
+FILES = f"find {CONFIG_DIR} /etc/rancher /var/lib/eviction-agent -type f | sort | xargs -r md5sum"
 
 
 def add_pods(node: Node) -> dict[str, set[int]]:
@@ -92,7 +95,9 @@ def enforce_evicts(node: Node) -> None:
     before = add_pods(node)
     node.write_agent_ini(ENFORCE)
     node.start_agent()
-    node.machine.wait_for("the value is committed", lambda: phase(node) == "committed", 900, every=5)
+    node.machine.wait_for(
+        "the value is committed", lambda: phase(node) == "committed", 900, every=5
+    )
     expect_in_force(node, before)
     node.add_pod("hog", 1000, growth=(4000, 30))
     hog = node.machine.wait_for(
@@ -141,58 +146,6 @@ def kubelet_not_back(node: Node) -> None:
     expect(not exists(node, JOURNAL), "the journal is still there")
     record = json.loads(node.machine.read("/var/lib/eviction-agent/state.json"))
     expect(record["failures"] == 1, f"record: {record}")
-
-
-def interrupt(node: Node, at: str, power_cut: bool) -> None:
-    """Begins to apply, and kills the agent, or cuts the power, in that phase."""
-    node.machine.check(f"systemd-run --unit=apply sh -c '{APPLY}'")
-    node.machine.wait_for(f"phase {at}", lambda: phase(node) == at, 300, every=0.2)
-    if power_cut:
-        node.cut_power()
-    else:
-        node.machine.check("systemctl kill --signal=KILL apply")
-    say(f"{'power cut' if power_cut else 'killed'} in phase {at}, file: {exists(node, FILE)}")
-
-
-def settle(node: Node, before: dict[str, set[int]] | None) -> None:
-    """The next agent finishes or undoes what was interrupted."""
-    node.write_agent_ini("[agent]\nmode = stage\n")
-    node.start_agent()
-    node.await_healthy(300)
-    node.machine.wait_for(
-        "finished or undone", lambda: phase(node) in (None, "committed"), 900, every=5
-    )
-    in_force = hard_in_force(node)
-    say(f"phase {phase(node)}, in force {in_force}")
-    expect(node.healthy(), "the kubelet is not healthy")
-    expect(exists(node, FILE) == (phase(node) == "committed"), "file and journal disagree")
-    if before is not None:
-        expect(processes(node) == before, f"pods were hurt: {before}, {processes(node)}")
-    node.stop_agent()
-
-
-@scenario(Kind.DROP_IN)
-def killed_in_restart(node: Node) -> None:
-    """The agent is killed right after it told the kubelet; the next one finishes or undoes."""
-    before = add_pods(node)
-    interrupt(node, "restart", power_cut=False)
-    settle(node, before)
-
-
-@scenario(Kind.DROP_IN)
-def killed_in_watch(node: Node) -> None:
-    """The agent is killed while it watches the pods; the next one finishes or undoes."""
-    before = add_pods(node)
-    interrupt(node, "watch", power_cut=False)
-    settle(node, before)
-
-
-@scenario(Kind.DROP_IN)
-def power_cut_while_applying(node: Node) -> None:
-    """The power goes while the pods are watched; after the boot it is finished or undone."""
-    add_pods(node)
-    interrupt(node, "watch", power_cut=True)
-    settle(node, None)
 
 
 @scenario(Kind.DROP_IN)
@@ -245,14 +198,34 @@ def later_pods(node: Node) -> None:
 
 @scenario(Kind.DROP_IN)
 def boot_alone(node: Node) -> None:
-    """The daemon is ready though neither kubelet nor container runtime is there, and waits."""
-    node.machine.check("systemctl stop rke2-server; pkill -KILL -x kubelet; pkill -x containerd; true")
+    """Enabled at boot, with kubelet, runtime and API server absent: ready at once, and it waits."""
+    machine = node.machine
     node.write_agent_ini(ENFORCE)
-    node.start_agent()
-    node.machine.check("sleep 30")
+    node.enable_agent()
+    for service in SERVICES:
+        machine.run(f"systemctl disable {service}")
+    machine.check("sync")
+    node.cut_power()
+    unit = "systemctl show --value --property=ActiveState,ActiveEnterTimestampMonotonic"
+    state, ready = machine.wait_for(
+        "the agent is ready", lambda: active(machine.run(f"{unit} eviction-agent").out), 60
+    )
+    say(f"{state} {ready / 1e6:.1f} s after the boot")
+    expect(node.kubelet_pid() is None, "a kubelet runs")
+    before = machine.check(FILES)
+    machine.sleep(120)
     told = status(node)
     say(f"decision: {told.get('decision')}")
     expect(told.get("decision", {}).get("act") == "nothing", f"status: {told}")
-    node.machine.check("systemctl start --no-block rke2-server")
+    expect(machine.check(FILES) == before, "something was written")
+    for service in SERVICES:
+        machine.run(f"systemctl start --no-block {service}")
     node.await_healthy(300)
-    expect(node.machine.run("systemctl is-active eviction-agent").out.strip() == "active", "dead")
+    machine.wait_for("the value is committed", lambda: phase(node) == "committed", 900, every=10)
+    expect(hard_in_force(node), "the kubelet has no hard threshold")
+
+
+def active(shown: str) -> tuple[str, int] | None:
+    """The state and its time in microseconds since boot, once that is "active"."""
+    state, _, ready = shown.strip().partition("\n")
+    return (state, int(ready)) if state == "active" else None

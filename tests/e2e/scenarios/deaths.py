@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent dies, or the power goes, at each of its deeds; the next agent finishes or undoes it.
+
+A deed is a deletion, a rename, a new folder, a sync, or the kubelet's signal (guest/dies.cc). The
+deeds of one change are found by letting it happen once. Before a sync nothing of the deeds since the
+last one is on the disk, so the power is cut before each sync, and the agent is killed before each deed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from node import CONFIG_DIR, Node, expect, say
+
+from . import Function, Kind, scenario
+from .transaction import FILE, JOURNAL, exists, hard_in_force, phase, processes
+
+DEEDS = "/run/e2e-deeds"
+WITH_PODS = "with-pods"
+LIBRARY = "/usr/local/lib/e2e/dies.so"
+FOREIGN = f"find {CONFIG_DIR} /etc/rancher -type f ! -name '60-eviction-agent.conf*' | sort | xargs md5sum"
+LEFT = f"find {CONFIG_DIR} /etc/rancher /var/lib/eviction-agent -name '*.tmp' 2>/dev/null; true"
+
+
+class Deed(NamedTuple):
+    number: int
+    what: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.number} ({self.what} {self.path.rsplit('/', 1)[-1]})"
+
+
+def apply(last: int, death: str) -> str:
+    """A command: applies, and dies at that deed; 0 for none."""
+    variables = {"LD_PRELOAD": LIBRARY, "E2E_DEEDS": DEEDS, "E2E_LAST": last, "E2E_DEATH": death}
+    settings = " ".join(f"--setenv={name}={value}" for name, value in variables.items())
+    return f"systemd-run --quiet --unit=apply {settings} --wait /usr/local/bin/eviction-agent apply"
+
+
+def deeds(node: Node) -> list[Deed]:
+    """So far."""
+    lines = node.machine.run(f"cat {DEEDS} 2>/dev/null").out.splitlines()
+    return [Deed(int(number), what, path) for number, what, path in map(str.split, lines)]
+
+
+def rehearse(node: Node) -> list[Deed]:
+    """What a change does when nobody dies."""
+    node.machine.run(apply(0, ""), timeout=900)
+    found = deeds(node)
+    expect(len(found) > 20, f"few deeds: {found}")
+    return found
+
+
+def stop_at(node: Node, deed: Deed, power_cut: bool) -> None:
+    if power_cut:
+        node.machine.check(apply(deed.number, "halt").replace("--wait", "--no-block"))
+        node.machine.wait_for(f"deed {deed}", lambda: len(deeds(node)) == deed.number, 900)
+        node.cut_power()
+        node.await_healthy(300)
+    else:
+        node.machine.run(apply(deed.number, "kill"), timeout=900)
+        expect(len(deeds(node)) == deed.number, f"not killed at deed {deed}")
+
+
+def expect_settled(
+    node: Node, deed: Deed, before: dict[str, set[int]] | None, foreign: str
+) -> None:
+    """The next agent finishes or undoes it, nothing else is changed, and nothing is left over.
+
+    before: the pods' processes, where they are to live on.
+    """
+    machine = node.machine
+    node.write_agent_ini("[agent]\nmode = stage\n")
+    node.start_agent()
+    machine.sleep(5)  # its first walk takes up what was interrupted
+    machine.wait_for("an end", lambda: phase(node) in (None, "committed"), 900, every=5)
+    node.await_healthy()
+    in_force = hard_in_force(node)
+    kept = exists(node, FILE)
+    say(f"{deed}: {'in force' if kept else 'as before'}")
+    expect(kept == (phase(node) == "committed"), f"{deed}: file and journal disagree")
+    expect((in_force is not None) == kept, f"{deed}: file {kept}, the kubelet has {in_force}")
+    expect(machine.check(FOREIGN) == foreign, f"{deed}: files of others changed")
+    left = machine.check(LEFT)
+    expect(not left, f"{deed}: left behind: {left}")
+    if before is None:
+        machine.wait_for(f"{deed}: the pods run", lambda: all(processes(node).values()), 180)
+    else:
+        expect(processes(node) == before, f"{deed}: pods were hurt: {before}, {processes(node)}")
+    node.stop_agent()
+
+
+Chosen = Callable[[list[Deed]], list[Deed]]
+
+
+def dies(power_cut: bool, fault: str, chosen: Chosen) -> Function:
+    """A scenario. chosen: at which deeds."""
+
+    def run(node: Node) -> None:
+        node.add_pod("vm", 100, request=400, vm=True, restart=power_cut)
+        node.add_pod("container", 50, request=100, limit=100, restart=power_cut)
+        node.await_running("vm", "container")
+        node.await_used("vm", 100)
+        before = None if power_cut else processes(node)
+        foreign = node.machine.check(FOREIGN)
+        node.set_kubelet_fault(fault)
+        node.machine.check("sync")
+        node.machine.save(WITH_PODS)
+        points = chosen(rehearse(node))
+        points = [deed for deed in points if deed.what == "fsync" or not power_cut]
+        expect(points, "no deeds")
+        for deed in points:
+            node.machine.load(WITH_PODS)
+            stop_at(node, deed, power_cut)
+            node.set_kubelet_fault(fault if power_cut else "")
+            expect_settled(node, deed, before, foreign)
+
+    return run
+
+
+def told(found: list[Deed]) -> int:
+    """The index of the deed that tells the kubelet."""
+    return [deed.what for deed in found].index("signal")
+
+
+def until_told(found: list[Deed]) -> list[Deed]:
+    return found[: told(found)]
+
+
+def from_told(found: list[Deed]) -> list[Deed]:
+    return found[told(found) :]
+
+
+def putting_back(found: list[Deed]) -> list[Deed]:
+    """From the journal that says so on: the first after the kubelet was told."""
+    return [deed for deed in found[told(found) + 2 :]]
+
+
+def register(name: str, about: str, function: Function) -> None:
+    function.__name__, function.__doc__ = name, about
+    scenario(Kind.DROP_IN)(function)
+
+
+for chosen, which in (
+    (until_told, "before the kubelet is told"),
+    (from_told, "from then on"),
+    (putting_back, "while it puts back what the kubelet refuses"),
+):
+    fault = "refuse-memory-signal" if chosen is putting_back else ""
+    for power_cut, start in ((False, "killed"), (True, "power_cut")):
+        register(
+            f"{start}_{chosen.__name__}",
+            f"{'The power goes' if power_cut else 'The agent is killed'} at every deed {which}.",
+            dies(power_cut, fault, chosen),
+        )
