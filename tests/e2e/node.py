@@ -78,8 +78,14 @@ def expect(truth: object, otherwise: str) -> None:
 class Node(ABC):
     """What scenarios do to the node and ask it."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, version: str) -> None:
+        """version: RKE2's, v1.34.2+rke2r1 with a dash for the plus."""
         self.machine = machine
+        self.version = version
+
+    @property
+    def kubelet_version(self) -> str:
+        return self.version.split("-")[0]
 
     @abstractmethod
     def set_up(self) -> None:

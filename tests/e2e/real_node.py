@@ -14,18 +14,18 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 class RealNode(Node):
-    """version as RKE2 writes it (v1.20.2-rke2r1); folder: where the payload has its programs."""
+    """folder: where the payload has its programs; reserved: MiB, for all that is no pod."""
 
-    def __init__(self, machine: Machine, version: str, folder: str) -> None:
-        super().__init__(machine)
-        self._version = version
+    def __init__(self, machine: Machine, version: str, folder: str, reserved: int = 0) -> None:
+        super().__init__(machine, version)
         self._folder = folder
+        self._reserved = reserved
 
     def set_up(self) -> None:
-        # What the system takes, the API server and etcd included, as an administrator gives it.
-        reserved = 'kubelet-arg: ["system-reserved=memory=800Mi"]\n'
-        self.machine.write("/etc/rancher/rke2/config.yaml", reserved)
-        self.machine.check(f"/opt/e2e/guest/install {self._version} {self._folder}", timeout=900)
+        if self._reserved:
+            arguments = f'kubelet-arg: ["system-reserved=memory={self._reserved}Mi"]\n'
+            self.machine.write("/etc/rancher/rke2/config.yaml", arguments)
+        self.machine.check(f"/opt/e2e/guest/install {self.version} {self._folder}", timeout=900)
         self.await_healthy(600)
         self.machine.wait_for("the node is registered", lambda: self._ask(NODE), 600, every=5)
 

@@ -14,11 +14,11 @@ STATUS = "/var/lib/e2e/status.json"
 
 class StandInNode(Node):
     def __init__(self, machine: Machine) -> None:
-        super().__init__(machine)
+        super().__init__(machine, VERSION)
         self._created = 0
 
     def set_up(self) -> None:
-        self.machine.check(f"/opt/e2e/guest/install {VERSION}", timeout=300)
+        self.machine.check(f"/opt/e2e/guest/install {self.version}", timeout=300)
         self.await_healthy(300)
 
     def create_pod(self, pod: Pod) -> None:

@@ -21,7 +21,7 @@ def plan_on_node(node: Node) -> None:
     file = plan["kubelet"]["file"]
     expect(file == f"{CONFIG_DIR}/60-eviction-agent.conf", f"file {file}")
     version = plan["node"]["kubelet_version"]
-    expect(version == "v1.34.2", f"version {version}")
+    expect(version == node.kubelet_version, f"version {version}")
     pods = {pod["name"]: pod for pod in plan["pods"]}
     expect(pods["vm"]["class"] == "vm", f"class of the VM: {pods['vm']}")
     expect(pods["container"]["class"] == "container", f"class of it: {pods['container']}")
