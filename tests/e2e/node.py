@@ -16,15 +16,6 @@ DATA = "/var/lib/rancher/rke2"
 CONFIG_DIR = f"{DATA}/agent/etc/kubelet.conf.d"
 KUBELET_LOG = f"{DATA}/agent/logs/kubelet.log"
 AGENT_INI = "/etc/eviction-agent/eviction-agent.ini"
-AGENT_UNIT = """\
-[Service]
-Type=notify
-ExecStart=/usr/local/bin/eviction-agent run
-Restart=no
-OOMScoreAdjust=-999
-[Install]
-WantedBy=multi-user.target
-"""
 # What is taken out of the machine after each scenario: file name, command.
 EVIDENCE = {
     "journal.log": "journalctl --no-pager --output=short-monotonic",
@@ -224,17 +215,7 @@ class Node(ABC):
 
     def start_agent(self) -> None:
         """Starts the daemon; READY=1 is what systemctl waits for."""
-        self._write_agent_unit()
         self.machine.check("systemctl start eviction-agent")
-
-    def enable_agent(self) -> None:
-        """To be started at the next boot."""
-        self._write_agent_unit()
-        self.machine.check("systemctl enable eviction-agent")
-
-    def _write_agent_unit(self) -> None:
-        self.machine.write("/etc/systemd/system/eviction-agent.service", AGENT_UNIT)
-        self.machine.check("systemctl daemon-reload")
 
     def stop_agent(self) -> None:
         self.machine.check("systemctl stop eviction-agent")

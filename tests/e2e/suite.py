@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class Parts:
     """What machines are made of."""
 
     image: Path
-    disks: Mapping[Kind, "Future[Path]"]  # the second disk
+    disks: "dict[Kind, Future[Path]]"  # the second disk
     node: Callable[[Kind, Machine], Node]
     scratch: Path
     logs: Path

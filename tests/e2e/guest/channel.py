@@ -3,9 +3,9 @@
 
 Asked: {"id", "argv", "stdin" (base64), "timeout"}. Answered: {"id", "code", "out" (base64), "took",
 "now"}, where out is what the command wrote to both its outputs, code is None when it did not end in
-time, and now is this machine's clock in seconds since boot. Asked {"id", "sleep"}, it answers after
-that many seconds with {"id", "now"}. The first line of each boot is {"boot": ID}. It stays resident,
-to answer while the machine thrashes.
+time, and now is this machine's clock in seconds since boot. Asked {"id", "read"} for a file, it
+answers without a process, code 1 when there is none; asked {"id", "sleep"}, after that many seconds.
+The first line of each boot is {"boot": ID}. It stays resident, to answer while the machine thrashes.
 """
 
 import base64
@@ -41,16 +41,21 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     return {"code": code, "out": base64.b64encode(out).decode()}
 
 
+def read(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        return {"code": 0, "out": base64.b64encode(file.read()).decode()}
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     begun = now()
     found: dict[str, Any] = {}
-    if "sleep" in request:
-        time.sleep(request["sleep"])
-    else:
-        try:
-            found = run(request)
-        except OSError as error:
-            found = {"code": 127, "out": base64.b64encode(str(error).encode()).decode()}
+    try:
+        if "sleep" in request:
+            time.sleep(request["sleep"])
+        else:
+            found = read(request["read"]) if "read" in request else run(request)
+    except OSError as error:
+        found = {"code": 1, "out": base64.b64encode(str(error).encode()).decode()}
     return found | {"id": request["id"], "took": now() - begun, "now": now()}
 
 

@@ -86,11 +86,15 @@ class Machine:
 
     def run(self, command: str, stdin: bytes = b"", timeout: float = 60) -> Outcome:
         """Runs a shell command as root."""
-        answer = self._ask(
+        return self._outcome(
+            command,
             argv=["/bin/bash", "-c", command],
             stdin=base64.b64encode(stdin).decode(),
             timeout=timeout,
         )
+
+    def _outcome(self, command: str, **request: Any) -> Outcome:
+        answer = self._ask(**request)
         out = base64.b64decode(answer["out"]).decode(errors="replace")
         outcome = Outcome(answer["code"], out)
         with self.transcript.open("a", encoding="utf-8") as file:
@@ -122,7 +126,16 @@ class Machine:
         return outcome.out
 
     def read(self, path: str) -> str:
-        return self.check(f"cat {shlex.quote(path)}")
+        """Raises Failed when there is no such file."""
+        content = self.find(path)
+        if content is None:
+            raise Failed(f"{path} could not be read")
+        return content
+
+    def find(self, path: str) -> str | None:
+        """What a file holds; None: there is none. Costs no process, so it may be asked often."""
+        outcome = self._outcome(f"< {path}", read=path)
+        return outcome.out if outcome.code == 0 else None
 
     def write(self, path: str, content: str | bytes, mode: str = "0644") -> None:
         """Puts a file in place by a rename, as who does it properly."""

@@ -37,12 +37,12 @@ def hard_in_force(node: Node) -> str | None:
 
 
 def exists(node: Node, path: str) -> bool:
-    return node.machine.run(f"test -e {path}").code == 0
+    return node.machine.find(path) is not None
 
 
 def phase(node: Node) -> str | None:
-    out = node.machine.run(f"cat {JOURNAL} 2>/dev/null").out
-    return str(json.loads(out)["phase"]) if out else None
+    content = node.machine.find(JOURNAL)
+    return str(json.loads(content)["phase"]) if content else None
 
 
 def status(node: Node) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def boot_alone(node: Node) -> None:
     """Enabled at boot, with kubelet, runtime and API server absent: ready at once, and it waits."""
     machine = node.machine
     node.write_agent_ini(ENFORCE)
-    node.enable_agent()
+    machine.check("systemctl enable eviction-agent")
     for service in SERVICES:
         machine.run(f"systemctl disable {service}")
     machine.check("sync")
