@@ -199,7 +199,7 @@ class Node(ABC):
             _, plan = self.agent("plan")
             return any(g["name"] == "settled" and g["ok"] is not False for g in plan["guards"])
 
-        self.machine.wait_for("the node has settled", is_settled, 600, every=10)
+        self.machine.wait_for("the node has settled", is_settled, 600, every=30)
 
     def agent(self, arguments: str, timeout: float = 120) -> tuple[int | None, dict[str, Any]]:
         """One run of a subcommand with -o json: its exit code and what it printed."""
