@@ -5,6 +5,7 @@ Asked: {"id", "argv", "stdin" (base64), "timeout"}. Answered: {"id", "code", "ou
 "now"}, where out is what the command wrote to both its outputs, code is None when it did not end in
 time, and now is this machine's clock in seconds since boot. Asked {"id", "read"} for a file, it
 answers without a process, code 1 when there is none; asked {"id", "sleep"}, after that many seconds.
+Asked {"id", "reset"}, the machine starts anew at once, and nothing of its memory gets to the disk.
 The first line of each boot is {"boot": ID}. It stays resident, to answer while the machine thrashes.
 """
 
@@ -50,7 +51,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     begun = now()
     found: dict[str, Any] = {}
     try:
-        if "sleep" in request:
+        if "reset" in request:
+            with open("/proc/sysrq-trigger", "w", encoding="ascii") as trigger:
+                trigger.write("b")
+        elif "sleep" in request:
             time.sleep(request["sleep"])
         else:
             found = read(request["read"]) if "read" in request else run(request)

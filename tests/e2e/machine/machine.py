@@ -63,7 +63,7 @@ class Machine:
                 self.load(snapshot)
             self._monitor.execute("cont")
             if not snapshot:
-                self._await_boot()
+                self.await_boot()
         except BaseException:
             self._process.end()
             raise
@@ -168,11 +168,15 @@ class Machine:
         self._monitor.human(f"loadvm {name}")
 
     def cut_power(self) -> None:
-        """Resets the machine: what was not synced is lost. Returns when it is up again."""
-        self._monitor.execute("system_reset")
-        self._await_boot()
+        """Resets the machine: what was not synced is lost. Returns when it is up again.
 
-    def _await_boot(self) -> None:
+        The machine does it itself: by the time QEMU is told, minutes of its clock may have passed.
+        """
+        self._channel.send({"id": next(self._ids), "reset": True})
+        self.await_boot()
+
+    def await_boot(self) -> None:
+        """Returns when a machine that was started or reset is up."""
         deadline = time.monotonic() + BOOT_SECONDS
         try:
             while "boot" not in self._channel.receive(deadline):

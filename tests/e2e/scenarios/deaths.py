@@ -15,6 +15,7 @@ from . import Function, Kind, scenario
 from .transaction import FILE, JOURNAL, exists, hard_in_force, phase, processes
 
 DEEDS = "/run/e2e-deeds"
+KILL, POWER_CUT = "kill", "power cut"
 WITH_PODS = "with-pods"
 LIBRARY = "/usr/local/lib/e2e/dies.so"
 FOREIGN = f"find {CONFIG_DIR} /etc/rancher -type f ! -name '60-eviction-agent.conf*' | sort | xargs md5sum"
@@ -31,10 +32,11 @@ class Deed(NamedTuple):
 
 
 def apply(last: int, death: str) -> str:
-    """A command: applies, and dies at that deed; 0 for none."""
+    """A command: applies, and dies at that deed; 0 for none. A power cut leaves time to answer."""
     variables = {"LD_PRELOAD": LIBRARY, "E2E_DEEDS": DEEDS, "E2E_LAST": last, "E2E_DEATH": death}
-    settings = " ".join(f"--setenv={name}={value}" for name, value in variables.items())
-    return f"systemd-run --quiet --unit=apply {settings} --wait /usr/local/bin/eviction-agent apply"
+    settings = " ".join(f"--setenv='{name}={value}'" for name, value in variables.items())
+    when = "--on-active=5" if death == POWER_CUT else "--wait"
+    return f"systemd-run --quiet --unit=apply {when} {settings} /usr/local/bin/eviction-agent apply"
 
 
 def deeds(node: Node) -> list[Deed]:
@@ -53,12 +55,11 @@ def rehearse(node: Node) -> list[Deed]:
 
 def stop_at(node: Node, deed: Deed, power_cut: bool) -> None:
     if power_cut:
-        node.machine.check(apply(deed.number, "halt").replace("--wait", "--no-block"))
-        node.machine.wait_for(f"deed {deed}", lambda: len(deeds(node)) == deed.number, 900)
-        node.cut_power()
+        node.machine.check(apply(deed.number, POWER_CUT))
+        node.machine.await_boot()
         node.await_healthy(300)
     else:
-        node.machine.run(apply(deed.number, "kill"), timeout=900)
+        node.machine.run(apply(deed.number, KILL), timeout=900)
         expect(len(deeds(node)) == deed.number, f"not killed at deed {deed}")
 
 

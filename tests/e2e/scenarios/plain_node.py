@@ -121,9 +121,9 @@ def power_cut(node: Node) -> None:
     node.await_running("vm")
     machine = node.machine
     machine.check("echo old >/root/renamed; echo old >/root/synced; sync")
-    machine.check("echo new >/root/tmp && mv /root/tmp /root/renamed")
     machine.check(
-        "echo new >/root/tmp && sync /root/tmp && mv /root/tmp /root/synced && sync /root"
+        "echo new >/root/tmp && sync /root/tmp && mv /root/tmp /root/synced && sync /root &&"
+        "echo new >/root/tmp && mv /root/tmp /root/renamed"
     )
     node.cut_power()
     expect(machine.read("/root/synced") == "new\n", "a synced file was lost")
