@@ -101,8 +101,13 @@ class Node(ABC):
             (folder / name).write_text(self.machine.run(command).out, encoding="utf-8")
 
     def cut_power(self) -> None:
-        """Resets the machine without a sync; returns when it is up, the kubelet may not be yet."""
+        """Resets the machine without a sync; returns when pods can be asked for again, the kubelet
+        may not be up yet."""
         self.machine.cut_power()
+        self.await_pods_known()
+
+    def await_pods_known(self) -> None:
+        """Returns when pod() answers, after a boot."""
 
     def vmstat(self, name: str) -> int:
         return int(self.machine.check(f"awk '$1 == \"{name}\" {{ print $2 }}' /proc/vmstat"))

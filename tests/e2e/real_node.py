@@ -29,6 +29,9 @@ class RealNode(Node):
         self.await_healthy(600)
         self.machine.wait_for("the node is registered", lambda: self._ask(NODE), 600, every=5)
 
+    def await_pods_known(self) -> None:
+        self.machine.wait_for("the API server answers", lambda: self._ask(NODE), 600, every=5)
+
     def create_pod(self, pod: Pod) -> None:
         limits = {} if pod.limit is None else {"memory": f"{pod.limit}Mi"}
         container = {

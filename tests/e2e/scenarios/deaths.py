@@ -57,6 +57,7 @@ def stop_at(node: Node, deed: Deed, power_cut: bool) -> None:
     if power_cut:
         node.machine.check(apply(deed.number, POWER_CUT))
         node.machine.await_boot()
+        node.await_pods_known()
         node.await_healthy(300)
     else:
         node.machine.run(apply(deed.number, KILL), timeout=900)

@@ -94,7 +94,7 @@ def stand_in_rejects(node: Node) -> None:
     newest = node.machine.wait_for("a pod was rejected", lambda: failed(node, VMS[-1]), 120)
     say(f"{VMS[-1]}: {newest['reason']}: {newest['message']}")
     expect(newest["reason"] == "OutOfmemory", "it failed for another reason")
-    expect(not node.container_pids(VMS[-1]), "the rejected pod still has processes")
+    node.machine.wait_for("its processes end", lambda: not node.container_pids(VMS[-1]), 60)
     expect(all(node.is_running(name) for name in VMS[:-1]), "others were lost too")
 
 

@@ -205,7 +205,7 @@ def boot_alone(node: Node) -> None:
     for service in SERVICES:
         machine.run(f"systemctl disable {service}")
     machine.check("sync")
-    node.cut_power()
+    machine.cut_power()
     unit = "systemctl show --value --property=ActiveState,ActiveEnterTimestampMonotonic"
     state, ready = machine.wait_for(
         "the agent is ready", lambda: active(machine.run(f"{unit} eviction-agent").out), 60
