@@ -2,8 +2,8 @@
 """The agent dies, or the power goes, at each of its deeds; the next agent finishes or undoes it.
 
 A deed is a deletion, a rename, a new folder, a sync, or the kubelet's signal (guest/dies.cc). The
-deeds of one change are found by letting it happen once. Before a sync nothing of the deeds since the
-last one is on the disk, so the power is cut before each sync, and the agent is killed before each deed.
+deeds of one change are found by letting it happen once. What another process sees, and what is on
+the disk, differs from sync to sync and before and after the signal: those are the points to die at.
 """
 
 from collections.abc import Callable
@@ -111,15 +111,19 @@ def dies(power_cut: bool, fault: str, chosen: Chosen) -> Function:
         node.machine.check("sync")
         node.machine.save(WITH_PODS)
         points = chosen(rehearse(node))
-        points = [deed for deed in points if deed.what == "fsync" or not power_cut]
+        points = [deed for deed in points if deed.what == "fsync" or is_signal(deed, power_cut)]
         expect(points, "no deeds")
         for deed in points:
             node.machine.load(WITH_PODS)
             stop_at(node, deed, power_cut)
-            node.set_kubelet_fault(fault if power_cut else "")
             expect_settled(node, deed, before, foreign)
 
     return run
+
+
+def is_signal(deed: Deed, power_cut: bool) -> bool:
+    """Nothing of it is on the disk."""
+    return deed.what.startswith("signal") and not power_cut
 
 
 def told(found: list[Deed]) -> int:
@@ -137,7 +141,7 @@ def from_told(found: list[Deed]) -> list[Deed]:
 
 def putting_back(found: list[Deed]) -> list[Deed]:
     """From the journal that says so on: the first after the kubelet was told."""
-    return [deed for deed in found[told(found) + 2 :]]
+    return found[told(found) + 2 :]
 
 
 def register(name: str, about: str, function: Function) -> None:
@@ -154,6 +158,6 @@ for chosen, which in (
     for power_cut, start in ((False, "killed"), (True, "power_cut")):
         register(
             f"{start}_{chosen.__name__}",
-            f"{'The power goes' if power_cut else 'The agent is killed'} at every deed {which}.",
+            f"{'The power goes' if power_cut else 'The agent is killed'} at every step {which}.",
             dies(power_cut, fault, chosen),
         )
