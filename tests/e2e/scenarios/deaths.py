@@ -18,7 +18,10 @@ DEEDS = "/run/e2e-deeds"
 KILL, POWER_CUT = "kill", "power cut"
 WITH_PODS = "with-pods"
 LIBRARY = "/usr/local/lib/e2e/dies.so"
-FOREIGN = f"find {CONFIG_DIR} /etc/rancher -type f ! -name '60-eviction-agent.conf*' | sort | xargs md5sum"
+FOREIGN = (
+    f"find {CONFIG_DIR} /etc/rancher -type f ! -name '60-eviction-agent.conf*' | "
+    "sort | xargs md5sum"
+)
 # Beside the files of others; a half-written record of the agent's own is overwritten by the next.
 LEFT = f"find {CONFIG_DIR} /etc/rancher -name '*.tmp'"
 
