@@ -43,6 +43,7 @@ TEST(StateFile, ComesBackAsItWas) {
   const LoadedRecord loaded = load_record(root);
   EXPECT_FALSE(loaded.problem);
   EXPECT_EQ(loaded.record, sample());
+  tree.file("var/lib/eviction-agent/state.json.tmp", "half");  // of a write that was interrupted
   EXPECT_TRUE(remove_state(root));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
   EXPECT_TRUE(remove_state(root));
