@@ -11,7 +11,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "agent/container_runtime.h"
-#include "agent/journal_file.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
 #include "agent/state_file.h"
@@ -115,21 +114,6 @@ class Run {
 /// What is to be carried out: new content for the file, or the journal of what was interrupted.
 using Attempt = std::variant<std::string, Journal>;
 
-/// An interrupted transaction of this kubelet's file. Absent: there is none.
-Result<std::optional<Attempt>> interrupted(const Host& host, const Kubelet& kubelet) {
-  if (kubelet.target == Target::kNone) {
-    return std::optional<Attempt>{};
-  }
-  auto journal = read_journal(*host.root, kubelet.file);
-  if (!journal) {
-    return tl::unexpected{journal.error()};
-  }
-  if (!*journal || (**journal).phase == Phase::kCommitted) {
-    return std::optional<Attempt>{};
-  }
-  return std::optional<Attempt>{std::move(**journal)};
-}
-
 /// Why the plan cannot be applied. Absent: it can.
 std::optional<ActReport> refusal(const Plan& plan, const config::AgentConfig& config) {
   const auto& kubelet = plan.observation.kubelet;
@@ -192,6 +176,7 @@ ActReport carry_out(const Host& host,
   if (!journal) {
     return failed(journal.error());
   }
+  record.file = journal->file;
   Transaction transaction{node, std::move(*journal), left != nullptr};
   const auto begun = std::chrono::system_clock::now();
   const Transaction::Outcome outcome = Run{*loop, transaction, progress}.to_the_end();
@@ -213,16 +198,15 @@ ActReport apply(const Host& host,
   }
   const Plan plan = plan_to_act(host, config, loaded.record);
   const auto& kubelet = plan.observation.kubelet;
-  auto attempt =
-      kubelet ? interrupted(host, *kubelet) : Result<std::optional<Attempt>>{std::nullopt};
-  if (!attempt) {
-    return failed(attempt.error());
+  auto journal = interrupted_change(*host.root, kubelet, loaded.record.file);
+  if (!journal) {
+    return failed(journal.error());
   }
-  if (*attempt && dry_run) {
+  if (*journal && dry_run) {
     return {ActOutcome::kDone, "an interrupted transaction would be finished or undone first"};
   }
-  if (*attempt) {
-    return carry_out(host, config, std::move(**attempt), loaded.record, progress);
+  if (*journal) {
+    return carry_out(host, config, Attempt{std::move(**journal)}, loaded.record, progress);
   }
   const bool armed_already = !plan.file_content.empty() && is_armed(plan);
   Proof proof;

@@ -35,6 +35,7 @@ Executor::Executor(const Host& host,
       changed_{std::move(changed)},
       node_{host_, config_, loop_, [this] {
               count_restart(record_, wall_now());
+              record_.file = transaction_->journal().file;
               return save_record(*host_.root, record_);
             }} {}
 
@@ -196,22 +197,21 @@ void Executor::begin(const std::string& content) {
 
 void Executor::resume(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
-  if (!kubelet || kubelet->target == Target::kNone) {
-    return;
-  }
-  auto journal = read_journal(*host_.root, kubelet->file);
+  auto journal = interrupted_change(*host_.root, kubelet, record_.file);
   if (!journal) {
     problem(journal.error());
     return;
   }
-  if (!*journal || (**journal).phase == Phase::kCommitted) {
-    sweep(kubelet->file);
+  if (!*journal) {
+    if (kubelet && kubelet->target != Target::kNone) {
+      sweep(kubelet->file);
+    }
     return;
   }
   const std::string phase{to_text((**journal).phase)};
   if (config_.mode == config::Mode::kObserve) {
     problem(Error{.kind = ErrorKind::kUnsupported,
-                  .path = host_.root->path_of(kubelet->file),
+                  .path = host_.root->path_of((**journal).file),
                   .what = "a change of it was interrupted in phase " + phase +
                           ", and mode observe neither finishes nor undoes it",
                   .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});

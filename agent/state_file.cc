@@ -48,6 +48,10 @@ Record from_json(const json& document) {
     record.last_failure = time_of(last);
   }
   record.last_failure_reason = document.at("last_failure_reason").get<std::string>();
+  record.file = document.at("file").get<std::string>();
+  if (!record.file.empty() && !record.file.starts_with('/')) {
+    throw json::other_error::create(501, "file is no path", nullptr);
+  }
   return record;
 }
 
@@ -80,7 +84,8 @@ std::string render_record(const Record& record) {
                       {"restarts", std::move(restarts)},
                       {"failures", record.failures},
                       {"last_failure", to_json(record.last_failure)},
-                      {"last_failure_reason", record.last_failure_reason}};
+                      {"last_failure_reason", record.last_failure_reason},
+                      {"file", record.file}};
   return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
 }
 

@@ -43,6 +43,18 @@ std::array<std::string, 3> leftovers(const std::string& file) {
   return {file + suffix, staged_path(file) + suffix, journal_path(file) + suffix};
 }
 
+/// Where a file of ours may be.
+std::set<std::string> possible_files(const std::optional<Kubelet>& kubelet) {
+  std::set<std::string> files{kUsualFiles.begin(), kUsualFiles.end()};
+  if (kubelet && kubelet->target != Target::kNone) {
+    files.insert(kubelet->file);
+  }
+  if (kubelet && !kubelet->arguments_file.empty()) {
+    files.insert(kubelet->arguments_file);
+  }
+  return files;
+}
+
 /// Removes one file if it is ours. Whether it was.
 Result<bool> remove_ours(const cgroup::Directory& root, const std::string& path, bool has_mark) {
   const auto content = read_file(root, path);
@@ -105,6 +117,22 @@ Result<void> put_file(const cgroup::Directory& root,
   return written ? Result<void>{} : tl::unexpected{written.error()};
 }
 
+Result<std::optional<Journal>> interrupted_change(const cgroup::Directory& root,
+                                                  const std::optional<Kubelet>& kubelet,
+                                                  const std::string& last_changed) {
+  std::set<std::string> files = possible_files(kubelet);
+  if (!last_changed.empty()) {
+    files.insert(last_changed);
+  }
+  for (const std::string& file : files) {
+    auto journal = read_journal(root, file);
+    if (!journal || (*journal && (**journal).phase != Phase::kCommitted)) {
+      return journal;
+    }
+  }
+  return std::optional<Journal>{};
+}
+
 bool has_leftovers(const cgroup::Directory& root, const std::string& file) {
   cgroup::Buffer buffer;
   return std::ranges::any_of(leftovers(file), [&](const std::string& path) {
@@ -135,13 +163,7 @@ std::optional<std::string> outdated_file(const cgroup::Directory& root, const Ku
 
 Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
                                                      const std::optional<Kubelet>& kubelet) {
-  std::set<std::string> files{kUsualFiles.begin(), kUsualFiles.end()};
-  if (kubelet && kubelet->target != Target::kNone) {
-    files.insert(kubelet->file);
-  }
-  if (kubelet && !kubelet->arguments_file.empty()) {
-    files.insert(kubelet->arguments_file);
-  }
+  const std::set<std::string> files = possible_files(kubelet);
   std::vector<std::string> removed;
   for (const std::string& file : files) {
     // The journal last: with it a rollback that is interrupted is seen to be one.

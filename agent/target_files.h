@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/kubelet_process.h"
+#include "agent/policy/transaction.h"
 #include "cgroup/descriptor.h"
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
@@ -26,6 +27,14 @@ namespace eviction::agent {
 [[nodiscard]] Result<void> put_file(const cgroup::Directory& root,
                                     const std::string& path,
                                     const std::optional<std::string>& content);
+
+/// The journal of a change that was interrupted. A kubelet that does not come back with a new value
+/// cannot tell where its file is, so the usual places of RKE2 and k3s are looked at as well, and
+/// the file of the last change. Absent: there is none. Errors: those of read_journal().
+[[nodiscard]] Result<std::optional<Journal>> interrupted_change(
+    const cgroup::Directory& root,
+    const std::optional<Kubelet>& kubelet,
+    const std::string& last_changed);
 
 /// Removes what interrupted writes left beside the file, under names that only the agent gives:
 /// FILE.tmp, FILE.staged.tmp, FILE.journal.tmp. For who holds kChangeLock: another agent may just

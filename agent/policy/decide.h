@@ -19,6 +19,9 @@ struct Record {
   int failures = 0;  ///< transactions that failed, without one that was committed in between
   std::optional<std::chrono::sys_seconds> last_failure;
   std::string last_failure_reason;
+  /// The file of the last change, whose journal is beside it: while no kubelet runs, nothing else
+  /// tells where that is. Empty: there was none.
+  std::string file;
 
   bool operator==(const Record&) const = default;
 };

@@ -136,6 +136,31 @@ TEST_F(DaemonTest, UndoesAChangeThatWasInterruptedBeforeTheKubeletWasTold) {
   run(Mode::kStage, [this] { return !exists(kFile); });
 }
 
+// The kubelet that a value keeps from starting cannot tell where the value is.
+TEST_F(DaemonTest, UndoesAnInterruptedChangeThoughNoKubeletRuns) {
+  const auto kubelet = find_kubelet(*cgroup::Directory::open(tree_.path("proc")),
+                                    *cgroup::Directory::open(tree_.path()),
+                                    {},
+                                    buffer_);
+  ASSERT_TRUE(kubelet);
+  std::filesystem::remove_all(tree_.path("proc/" + std::to_string(kubelet->pid)));
+  tree_.file("proc/sys/kernel/random/boot_id", "b\n");
+  Record record;
+  record.file = "/opt/kubelet.conf.d/60-eviction-agent.conf";
+  tree_.file(std::string{kState}.substr(1), render_record(record));
+  for (const std::string& file : {std::string{kFile}, record.file}) {
+    Journal journal;
+    journal.phase = Phase::kRestart;
+    journal.file = file;
+    journal.boot_id = "b";
+    journal.after = config::render_drop_in({});
+    tree_.file(journal_path(file).substr(1), render_journal(journal))
+        .file(file.substr(1), *journal.after);
+    run(Mode::kStage, [&] { return !exists(file); });
+    std::filesystem::remove(tree_.path() + journal_path(file));
+  }
+}
+
 TEST_F(DaemonTest, ReadsARecordThatRollbackCleared) {
   Record record;
   for (int i = 0; i < kQuarantineAfter; ++i) {

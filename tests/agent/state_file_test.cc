@@ -27,6 +27,7 @@ Record sample() {
   record.failures = 2;
   record.last_failure = kNow;
   record.last_failure_reason = "the kubelet was not back";
+  record.file = "/etc/x.conf";
   return record;
 }
 
@@ -77,6 +78,7 @@ TEST(StateFile, SetsACorruptFileAside) {
                                        with("\"last_failure\": 1", "\"last_failure\": 1000000000"),
                                        with("\"last_failure\": 1", "\"last_failure\": -1"),
                                        with("\"restarts\": [", "\"restarts\": [\"x\","),
+                                       with("\"/etc/x.conf\"", "\"x.conf\""),
                                        with("\"restarts\": [", "\"other\": [")};
   for (const std::string& text : texts) {
     SCOPED_TRACE(text);
