@@ -62,7 +62,6 @@ def stop_at(node: Node, deed: Deed, power_cut: bool) -> None:
         node.machine.check(apply(deed.number, POWER_CUT))
         node.machine.await_boot()
         node.await_pods_known()
-        node.await_healthy(300)
     else:
         node.machine.run(apply(deed.number, KILL), timeout=900)
         expect(len(deeds(node)) == deed.number, f"not killed at deed {deed}")
