@@ -234,6 +234,21 @@ void tell_missing_processes(const cgroup::Hierarchy& hierarchy,
   }
 }
 
+/// Of the last pod seen.
+void read_pod_pressure(const cgroup::Hierarchy& hierarchy,
+                       const std::string& path,
+                       Observation& seen,
+                       cgroup::Buffer& buffer) {
+  const std::string_view file = hierarchy.files().pressure;
+  const auto pressure = cgroup::read_pressure_if_kept(
+      hierarchy.root, file.empty() ? std::string{} : path + '/' + std::string{file}, buffer);
+  if (pressure) {
+    seen.pods.back().pressure = *pressure;
+  } else {
+    seen.problems.push_back(pressure.error());
+  }
+}
+
 void observe_kubepods(const Host& host,
                       const cgroup::Hierarchy& hierarchy,
                       const AskApi& ask,
@@ -254,6 +269,7 @@ void observe_kubepods(const Host& host,
   }
   seen.driver = kubepods->driver;
   seen.kubepods = std::move(kubepods->memory);
+  seen.kubepods_pressure = kubepods->pressure;
   std::move(
       kubepods->problems.begin(), kubepods->problems.end(), std::back_inserter(seen.problems));
   tell_missing_processes(hierarchy, kubepods->pods, seen.problems);
@@ -264,6 +280,9 @@ void observe_kubepods(const Host& host,
       processes = read_pod_processes(*sources.proc, pod, buffer);
     }
     seen.pods.push_back(make_pod(pod, processes, sources));
+    if (seen.pods.back().workload == WorkloadClass::kVm) {
+      read_pod_pressure(hierarchy, pod.path, seen, buffer);
+    }
   }
   std::sort(seen.pods.begin(), seen.pods.end(), [](const Pod& left, const Pod& right) {
     return left.uid < right.uid;

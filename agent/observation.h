@@ -53,6 +53,7 @@ struct Observation {
   std::optional<std::string> kubepods_path;
   std::optional<cgroup::CgroupDriver> driver;
   std::optional<cgroup::CgroupMemory> kubepods;
+  cgroup::KubepodsPressure kubepods_pressure;
   std::vector<Pod> pods;    ///< sorted by UID
   bool pods_known = false;  ///< the kubepods tree could be listed
 

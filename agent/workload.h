@@ -8,6 +8,7 @@
 
 #include "cgroup/bytes.h"
 #include "cgroup/kubepods.h"
+#include "cgroup/pressure.h"
 
 namespace eviction::agent {
 
@@ -47,12 +48,13 @@ struct Pod {
   std::string name;        ///< empty when no source tells
   WorkloadClass workload = WorkloadClass::kContainer;
   cgroup::QosClass qos = cgroup::QosClass::kBurstable;
-  std::optional<Bytes> usage;            ///< memory.current
-  std::optional<Bytes> working_set;      ///< usage without inactive file pages
-  std::optional<MemoryRequest> request;  ///< absent: no source tells, not even an estimate
-  std::optional<Bytes> limit;            ///< memory.max in force; absent: none
-  std::optional<int> priority;           ///< absent: only the API or the kubelet know it
-  std::string vm_uid;                    ///< of the VirtualMachineInstance; empty for other classes
+  std::optional<Bytes> usage;                ///< memory.current
+  std::optional<Bytes> working_set;          ///< usage without inactive file pages
+  std::optional<MemoryRequest> request;      ///< absent: no source tells, not even an estimate
+  std::optional<Bytes> limit;                ///< memory.max in force; absent: none
+  std::optional<int> priority;               ///< absent: only the API or the kubelet know it
+  std::optional<cgroup::Pressure> pressure;  ///< of a VM's memory; absent for other classes
+  std::string vm_uid;  ///< of the VirtualMachineInstance; empty for other classes
 };
 
 /// Pods of one class added up. Absent sums: a pod of the class has no such value.

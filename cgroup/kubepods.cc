@@ -106,9 +106,11 @@ class Walk {
     result_.path = path;
     result_.driver = path.ends_with(kSlice) ? CgroupDriver::kSystemd : CgroupDriver::kCgroupfs;
     result_.memory = read_memory(*directory);
+    result_.pressure.all = read_pressure_of(*directory);
     read_pods(*directory, *names, path, QosClass::kGuaranteed);
-    read_class(*directory, *names, "burstable", QosClass::kBurstable);
-    read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
+    result_.pressure.burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
+    result_.pressure.besteffort =
+        read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
     return std::move(result_);
   }
 
@@ -148,10 +150,17 @@ class Walk {
     return memory;
   }
 
-  void read_class(const Directory& kubepods,
-                  const std::vector<std::string>& names,
-                  std::string_view word,
-                  QosClass qos) {
+  std::optional<Pressure> read_pressure_of(const Directory& directory) {
+    return keep(read_pressure_if_kept(directory, files_.pressure, buffer_))
+        .value_or(std::optional<Pressure>{});
+  }
+
+  /// Returns the pressure of the class's cgroup.
+  std::optional<Pressure> read_class(const Directory& kubepods,
+                                     const std::vector<std::string>& names,
+                                     std::string_view word,
+                                     QosClass qos) {
+    std::optional<Pressure> pressure;
     for (const std::string& name : names) {
       if (!ends_in_word(without_suffix(name, kSlice), word)) {
         continue;
@@ -160,10 +169,12 @@ class Walk {
       if (!directory) {
         continue;
       }
+      pressure = read_pressure_of(*directory);
       if (const auto pods = keep(directory->list_directories())) {
         read_pods(*directory, *pods, join(result_.path, name), qos);
       }
     }
+    return pressure;
   }
 
   void read_pods(const Directory& parent,

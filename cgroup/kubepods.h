@@ -10,6 +10,7 @@
 #include "cgroup/directory.h"
 #include "cgroup/hierarchy.h"
 #include "cgroup/memory.h"
+#include "cgroup/pressure.h"
 #include "cgroup/result.h"
 
 namespace eviction::cgroup {
@@ -54,14 +55,23 @@ struct PodCgroup {
   std::vector<ContainerCgroup> containers;  ///< in name order
 };
 
+/// Memory pressure of kubepods and of the QoS classes that have a cgroup. Absent: no such cgroup,
+/// or the kernel keeps no PSI for it.
+struct KubepodsPressure {
+  std::optional<Pressure> all;
+  std::optional<Pressure> burstable;
+  std::optional<Pressure> besteffort;
+};
+
 /// The kubepods tree at one look.
 struct Kubepods {
   CgroupDriver driver = CgroupDriver::kSystemd;
   std::string path;                    ///< relative to the hierarchy's root ("kubepods.slice")
   std::optional<CgroupMemory> memory;  ///< absent when kubepods itself could not be read
-  std::vector<PodCgroup> pods;         ///< by QoS class, then in name order
-  std::vector<Error> problems;         ///< files that could not be read, once each
-  std::size_t vanished = 0;            ///< pods that went away during the walk
+  KubepodsPressure pressure;
+  std::vector<PodCgroup> pods;  ///< by QoS class, then in name order
+  std::vector<Error> problems;  ///< files that could not be read, once each
+  std::size_t vanished = 0;     ///< pods that went away during the walk
 };
 
 /// Looks for the kubepods cgroup: directly below the root, or nested (k3s in a container, a kubelet

@@ -2,6 +2,7 @@
 #include "cgroup/pressure.h"
 
 #include <limits>
+#include <utility>
 
 #include "cgroup/key_value.h"
 #include "cgroup/read_parsed.h"
@@ -117,6 +118,24 @@ Result<Pressure> read_pressure(const Directory& directory, std::string_view file
     error.remedy = "boot with psi=1";
   }
   return pressure;
+}
+
+Result<std::optional<Pressure>> read_pressure_if_kept(const Directory& directory,
+                                                      std::string_view file,
+                                                      Buffer& buffer) {
+  if (file.empty()) {
+    return std::nullopt;
+  }
+  Result<Pressure> pressure = read_parsed(directory, file, buffer, parse_pressure);
+  if (pressure) {
+    return *pressure;
+  }
+  const ErrorKind kind = pressure.error().kind;
+  if (kind == ErrorKind::kAbsent || kind == ErrorKind::kUnsupported ||
+      kind == ErrorKind::kVanished) {
+    return std::nullopt;
+  }
+  return tl::make_unexpected(std::move(pressure.error()));
 }
 
 }  // namespace eviction::cgroup

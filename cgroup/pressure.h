@@ -33,4 +33,10 @@ struct Pressure {
                                              std::string_view file,
                                              Buffer& buffer);
 
+/// As read_pressure(), but where there is none the value is absent: no such file (or an empty name,
+/// as on cgroup v1), PSI is off, or the cgroup is gone. Errors: the others.
+[[nodiscard]] Result<std::optional<Pressure>> read_pressure_if_kept(const Directory& directory,
+                                                                    std::string_view file,
+                                                                    Buffer& buffer);
+
 }  // namespace eviction::cgroup

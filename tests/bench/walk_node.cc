@@ -18,6 +18,9 @@ bool belongs_to_walk(const std::filesystem::path& file) {
   if (cgroup.extension() == ".scope") {
     return name == "cgroup.procs";
   }
+  if (name == "memory.pressure") {  // of kubepods and its classes
+    return cgroup.filename().string().find("-pod") == std::string::npos;
+  }
   return name == "memory.current" || name == "memory.max" || name == "memory.stat" ||
          name == "memory.events";
 }

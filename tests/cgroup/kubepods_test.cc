@@ -153,6 +153,24 @@ class KubepodsTest : public testing::Test {
   std::string root_ = "fs/cgroup/";
 };
 
+TEST_F(KubepodsTest, ReadsThePressureOfTheClasses) {
+  const auto pressure = [this](const std::string& cgroup, int total) {
+    memory(cgroup, "100");
+    file(cgroup + "/memory.pressure",
+         "some avg10=0.00 avg60=0.00 avg300=0.00 total=" + std::to_string(total) + '\n');
+  };
+  pressure("kubepods", 30);
+  pressure("kubepods/burstable", 20);
+  directory("kubepods/besteffort");
+  const auto kubepods = read("kubepods");
+  ASSERT_TRUE(kubepods);
+  ASSERT_TRUE(kubepods->pressure.all && kubepods->pressure.burstable);
+  EXPECT_EQ(kubepods->pressure.all->some.total, std::chrono::microseconds{30});
+  EXPECT_EQ(kubepods->pressure.burstable->some.total, std::chrono::microseconds{20});
+  EXPECT_FALSE(kubepods->pressure.besteffort);
+  EXPECT_THAT(kubepods->problems, IsEmpty());
+}
+
 TEST_F(KubepodsTest, FindsEveryShape) {
   struct Case {
     const char* cgroup = "";

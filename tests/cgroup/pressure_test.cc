@@ -94,6 +94,25 @@ TEST(Pressure, AKernelWithoutItGetsARemedy) {
   EXPECT_THAT(pressure.error().remedy, HasSubstr("CONFIG_PSI"));
 }
 
+TEST(Pressure, IfKeptIsAbsentWhereThereIsNone) {
+  tests::TemporaryTree tree;
+  tree.file("memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=7\n")
+      .file("broken", "some\n");
+  const auto cgroup = Directory::open(tree.path());
+  ASSERT_TRUE(cgroup);
+  Buffer buffer;
+  const auto kept = read_pressure_if_kept(*cgroup, "memory.pressure", buffer);
+  ASSERT_TRUE(kept && *kept);
+  EXPECT_EQ((**kept).some.total, std::chrono::microseconds{7});
+  for (const char* none : {"", "cpu.pressure"}) {
+    const auto absent = read_pressure_if_kept(*cgroup, none, buffer);
+    EXPECT_TRUE(absent && !*absent) << none;
+  }
+  const auto broken = read_pressure_if_kept(*cgroup, "broken", buffer);
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().kind, ErrorKind::kMalformed);
+}
+
 TEST(Pressure, ReadNamesAMalformedFile) {
   tests::TemporaryTree tree;
   tree.file("memory.pressure", "some\n");
