@@ -59,11 +59,13 @@ std::optional<Bytes> threshold_of(const Plan& plan) {
 Daemon::Daemon(const Host& host,
                config::AgentConfig config,
                std::function<config::LoadedConfig()> load,
-               systemd::EventLoop& loop)
+               systemd::EventLoop& loop,
+               std::optional<std::string> textfile)
     : host_{host},
       config_{std::move(config)},
       load_{std::move(load)},
       loop_{loop},
+      exporter_{loop, plan_, status_, std::move(textfile)},
       api_{loop_, host_.root, [this] { on_api_answer(); }},
       executor_{host_, config_, loop_, [this] { tell(); }} {}
 
@@ -77,6 +79,8 @@ Result<void> Daemon::run() {
   }
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();
+  status_.counters.started = wall_now();
+  exporter_.configure(config_);
   spdlog::info("started, mode {}", config::to_text(config_.mode));
   const Result<int> ended = loop_.run();
   return ended ? Result<void>{} : tl::unexpected{ended.error()};
@@ -138,6 +142,7 @@ void Daemon::on_pressure() {
 }
 
 void Daemon::look() {
+  const Timed timed{status_.counters.looks};
   const milliseconds now = steady_now();
   const auto meminfo =
       host_.proc ? cgroup::read_meminfo(*host_.proc, buffer_) : tl::unexpected{host_.proc.error()};
@@ -180,11 +185,16 @@ void Daemon::warn(Bytes available, Bytes threshold) {
 }
 
 void Daemon::walk() {
+  const Timed timed{status_.counters.walks};
   last_walk_ = steady_now();
   earlier_problems_ = std::exchange(status_.problems, configuration_problems_);
+  for (const Error& error : exporter_.problems()) {
+    problem(error);
+  }
   observe_and_plan(executor_.read_record());
   executor_.act_on(plan_);
   tell();
+  exporter_.walked();
   // With what is known now the next look may have to come sooner.
   if (const Result<void> again = look_timer_.again(milliseconds{}); !again) {
     problem(again.error());
@@ -199,11 +209,14 @@ void Daemon::walk() {
 }
 
 void Daemon::observe_and_plan(const Record& record) {
+  status_.counters.walked_at = wall_now();
   Observation seen =
       observe(host_, config_, buffer_, [this](const Kubelet& kubelet, const auto& pods) {
         return api_.view(kubelet, pods);
       });
+  count_walk(status_.counters, seen.problems);
   if (const auto& failure = api_.problem(); failure && failure->kind != ErrorKind::kAbsent) {
+    count_error(status_.counters, *failure);
     problem(*failure);
   }
   Circumstances known = circumstances_of(record, wall_now());
@@ -260,6 +273,7 @@ void Daemon::reload() {
   configuration_problems_.clear();
   if (loaded.errors.empty()) {
     config_ = std::move(loaded.config);
+    exporter_.configure(config_);
     spdlog::info("configuration read again, mode {}", config::to_text(config_.mode));
   } else {
     spdlog::error("the new configuration has errors; the old one stays");

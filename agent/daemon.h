@@ -9,6 +9,7 @@
 
 #include "agent/api_watch.h"
 #include "agent/executor.h"
+#include "agent/exporter.h"
 #include "agent/history.h"
 #include "agent/plan.h"
 #include "agent/status_file.h"
@@ -19,11 +20,13 @@ namespace eviction::agent {
 /// One thread, one event loop; neither a kubelet nor anything else has to be there when it starts.
 class Daemon {
  public:
-  /// load: reads the configuration again. host has to outlive it.
+  /// load: reads the configuration again. textfile: also gets the metrics, absent for none. host
+  /// has to outlive it.
   Daemon(const Host& host,
          config::AgentConfig config,
          std::function<config::LoadedConfig()> load,
-         systemd::EventLoop& loop);
+         systemd::EventLoop& loop,
+         std::optional<std::string> textfile = std::nullopt);
 
   /// Until SIGTERM or SIGINT. Errors: another daemon runs on this host; the event loop failed.
   [[nodiscard]] Result<void> run();
@@ -58,6 +61,7 @@ class Daemon {
 
   Plan plan_;
   Status status_;
+  Exporter exporter_;
   AvailableHistory history_;
   ApiWatch api_;
   Executor executor_;

@@ -34,6 +34,7 @@ Executor::Executor(const Host& host,
       loop_{loop},
       changed_{std::move(changed)},
       node_{host_, config_, loop_, [this] {
+              ++deeds_.restarts;
               count_restart(record_, wall_now());
               record_.file = transaction_->journal().file;
               return save_record(*host_.root, record_);
@@ -105,6 +106,7 @@ void Executor::decide_and_act(const Plan& plan) {
     situation.restart_forbidden = restart_forbidden(*kubelet, config_);
     if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
       situation.staged = std::move(*staged);
+      staged_ = situation.staged.has_value();
     } else {
       problem(staged.error());
     }
@@ -123,6 +125,7 @@ void Executor::decide_and_act(const Plan& plan) {
     spdlog::info("decision {}: {}", to_text(decision.act), decision.reason);
   }
   decision_ = std::move(decision);
+  ++deeds_.acts[decision_.act];
   if (decision_.act != Act::kNothing) {
     act(decision_, *kubelet);
   }
@@ -271,9 +274,11 @@ void Executor::advance() {
 
 void Executor::end_transaction(Transaction::Outcome outcome) {
   if (outcome == Transaction::Outcome::kCommitted) {
+    ++deeds_.committed;
     record_.failures = 0;
     spdlog::info("transaction: committed: {}", transaction_->reason());
   } else {
+    ++deeds_.put_back;
     count_failure(record_, wall_now(), transaction_->reason());
     spdlog::error("transaction: failed and put back: {}", transaction_->reason());
   }
@@ -302,6 +307,8 @@ void Executor::report(Status& status) {
   status.decision = decision_;
   status.record = record_;
   status.in_force = in_force_;
+  status.staged = staged_;
+  status.deeds = deeds_;
   status.transaction_reason = transaction_reason_;
   status.transaction.reset();
   if (transaction_) {

@@ -66,6 +66,8 @@ class Executor {
   std::optional<HostLock> change_lock_;
   systemd::EventSource timer_;
   Decision decision_;
+  Deeds deeds_;
+  std::optional<bool> staged_;
   std::string transaction_reason_;
   std::optional<Proof> in_force_;
   std::optional<std::chrono::seconds> lower_since_;

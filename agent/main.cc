@@ -145,8 +145,11 @@ ExitCode run_daemon(const CommandLine& line, const Host& host, config::AgentConf
   if (!loop) {
     return complain(kFailed, to_text(loop.error()));
   }
-  Daemon daemon{
-      host, std::move(config), [&line, &host] { return load_config(line, *host.root); }, *loop};
+  Daemon daemon{host,
+                std::move(config),
+                [&line, &host] { return load_config(line, *host.root); },
+                *loop,
+                line.textfile};
   const Result<void> ended = daemon.run();
   return ended ? kDone : complain(kFailed, to_text(ended.error()));
 }

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "agent/counters.h"
 #include "agent/plan.h"
 #include "agent/policy/decide.h"
 #include "agent/policy/transaction.h"
@@ -26,6 +27,9 @@ struct Status {
   std::string transaction_reason;      ///< why it waits, or how the last one ended
   Record record;
   std::optional<Proof> in_force;  ///< whether the kubelet uses our file; absent: none, or not known
+  std::optional<bool> staged;     ///< a value is kept beside its file; absent: not looked
+  Deeds deeds;
+  Counters counters;
   std::vector<std::string> problems;  ///< of configuration, state and the last act
 };
 

@@ -11,6 +11,7 @@
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
 #include "config/kubelet_version.h"
+#include "config/listen_address.h"
 
 namespace eviction::config {
 
@@ -56,6 +57,17 @@ struct AgentConfig {
   bool allow_unknown_version = false;
   /// [kubelet] restart-unit: restart the whole service where the kubelet alone cannot be.
   bool restart_unit = false;
+  /// [metrics] listen: where metrics are served; empty: nowhere.
+  std::vector<ListenAddress> metrics_listen = {{false, "127.0.0.1", 9847}};
+  /// [metrics] tls-certificate, tls-key: PEM files; both or none.
+  std::string metrics_tls_certificate;
+  std::string metrics_tls_key;
+  /// [metrics] tls-client-ca: PEM file; empty: clients need no certificate.
+  std::string metrics_tls_client_ca;
+  /// [metrics] basic-auth-file: empty: clients need no password.
+  std::string metrics_basic_auth_file;
+  /// [metrics] top-pods: how many pods besides VMs have samples of their own.
+  int metrics_top_pods = 10;
 };
 
 /// A share of at most two decimals ("0.25%"); the limits, in parts per 10000, are allowed values.
@@ -78,7 +90,9 @@ using KeyField = std::variant<PercentField,
                               Mode AgentConfig::*,
                               bool AgentConfig::*,
                               TargetChoice AgentConfig::*,
-                              std::optional<KubeletVersion> AgentConfig::*>;
+                              std::optional<KubeletVersion> AgentConfig::*,
+                              std::vector<ListenAddress> AgentConfig::*,
+                              std::string AgentConfig::*>;  ///< a path from /, or empty
 
 /// One key of eviction-agent.ini. The loader, --help, the man page and the sample file are all made
 /// from this table.
@@ -92,6 +106,9 @@ struct KeyInfo {
 
 /// In the order of the sections, no section in two places.
 [[nodiscard]] std::span<const KeyInfo> agent_config_keys();
+
+/// Sets the key's field. False when the value is not an allowed one; then nothing is changed.
+[[nodiscard]] bool set_value(AgentConfig& config, const KeyInfo& key, std::string_view value);
 
 /// The values a key takes, for messages and manuals: "yes, no", "0.01% to 10%".
 [[nodiscard]] std::string allowed_values(const KeyInfo& key);

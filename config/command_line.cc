@@ -209,6 +209,15 @@ Outcome set_path(CommandLine& line, std::string_view option, const std::string& 
   return {};
 }
 
+Outcome set_textfile(CommandLine& line, const std::string& text) {
+  if (!text.ends_with(".prom")) {
+    return tl::unexpected{usage_error("--textfile: " + in_quotes(text) + " does not end in .prom",
+                                      "node_exporter reads no other names")};
+  }
+  line.textfile = text;
+  return {};
+}
+
 Outcome set_option(CommandLine& line, const OptionInfo& option, const std::string& text) {
   if (option.kubelet_flag) {
     line.kubelet_arguments.push_back("--" + std::string{option.name} + '=' + text);
@@ -225,6 +234,9 @@ Outcome set_option(CommandLine& line, const OptionInfo& option, const std::strin
   }
   if (option.name == "capacity") {
     return set_capacity(line, text);
+  }
+  if (option.name == "textfile") {
+    return set_textfile(line, text);
   }
   return set_path(line, option.name, text);
 }

@@ -28,6 +28,8 @@ struct CommandLine {
   std::optional<std::string> procfs;  ///< absent: ROOTFS/proc
   std::optional<std::string> sysfs;   ///< absent: ROOTFS/sys
 
+  std::optional<std::string> textfile;  ///< run only: ends in ".prom"
+
   bool dry_run = false;  ///< apply only
 
   // validate only

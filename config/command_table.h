@@ -112,6 +112,13 @@ inline constexpr std::array kOptions{
                "BYTES",
                "Memory of the node, in bytes or as a quantity such as 16Gi. Turns percentages into "
                "bytes and checks that the node has what is reserved."},
+    OptionInfo{only(Command::kRun),
+               "textfile",
+               '\0',
+               "FILE.prom",
+               "Also writes the metrics to this file at each full look at the node, for the "
+               "textfile collector of node_exporter. Its folder has to be there. The file is "
+               "removed when the daemon ends."},
     OptionInfo{
         only(Command::kApply), "dry-run", '\0', "", "Shows what would be done, and does nothing."},
     OptionInfo{kPrintCommands,

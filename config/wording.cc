@@ -82,4 +82,13 @@ std::string wrapped(std::string_view text, std::string_view indent, std::size_t 
   return result + '\n';
 }
 
+std::string joined(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (const std::string_view word : words) {
+    text += text.empty() ? "" : ", ";
+    text += word;
+  }
+  return text;
+}
+
 }  // namespace eviction::config

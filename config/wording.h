@@ -17,6 +17,9 @@ namespace eviction::config {
 [[nodiscard]] std::optional<std::string_view> nearest(std::string_view written,
                                                       const std::vector<std::string_view>& names);
 
+/// "one, two, three".
+[[nodiscard]] std::string joined(const std::vector<std::string_view>& words);
+
 /// The words of text on lines of at most width columns, each with indent before it and a line feed
 /// after it.
 [[nodiscard]] std::string wrapped(std::string_view text,

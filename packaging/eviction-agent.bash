@@ -33,7 +33,10 @@ _eviction_agent_words() {
     local common='--output --log-level --path.rootfs --path.procfs --path.sysfs --help'
     case $1 in
         plan | check | rollback) echo "$common --config" ;;
-        run) echo "--log-level --path.rootfs --path.procfs --path.sysfs --help --config" ;;
+        run)
+            echo "--log-level --path.rootfs --path.procfs --path.sysfs --help --config" \
+                --textfile
+            ;;
         apply) echo "$common --config --dry-run" ;;
         status) echo "$common" ;;
         validate)

@@ -62,6 +62,7 @@ class DaemonTest : public testing::Test {
     ASSERT_TRUE(loop);
     config::AgentConfig config;
     config.mode = mode;
+    config.metrics_listen.clear();  // its port may be another test's
     Daemon daemon{host, config, [this] { return reloaded_; }, *loop};
     int polls = 0;
     systemd::EventSource timer;

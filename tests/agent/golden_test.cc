@@ -2,15 +2,11 @@
 //
 // What `plan` and `check` print for recorded and constructed nodes, against tests/golden. After a
 // wanted change: UPDATE_GOLDEN=1 ctest -R Golden, then read the difference by eye.
+#include "tests/support/golden.h"
+
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
-#include <string_view>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -23,12 +19,8 @@
 namespace eviction::agent {
 namespace {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream stream{path, std::ios::binary};
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
+using tests::expect_golden;
+using tests::test_name;
 
 /// Paths of the test machine out of the text.
 std::string without(std::string text, const std::string& root) {
@@ -36,16 +28,6 @@ std::string without(std::string text, const std::string& root) {
     text.erase(at, root.size());
   }
   return text;
-}
-
-void expect_golden(const std::string& name, const std::string& actual) {
-  const std::filesystem::path path = std::filesystem::path{GOLDEN} / name;
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream{path, std::ios::binary} << actual;
-    return;
-  }
-  EXPECT_EQ(read_file(path), actual) << path;
 }
 
 void expect_node(const std::string& name, const std::string& root) {
@@ -64,15 +46,6 @@ void expect_node(const std::string& name, const std::string& root) {
   expect_golden(name + ".plan.txt", without(to_table(plan, false), root));
   expect_golden(name + ".check.txt", without(to_table(check(plan), false), root));
   expect_golden(name + ".plan.json", without(to_json(plan).dump(2), root) + "\n");
-}
-
-/// A node's name in the letters that gtest takes.
-std::string test_name(std::string_view node) {
-  std::string name{node};
-  for (char& c : name) {
-    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  }
-  return name;
 }
 
 class GoldenRecorded : public testing::TestWithParam<const char*> {};

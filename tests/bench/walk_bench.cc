@@ -14,6 +14,7 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include "agent/metrics.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
 #include "cgroup/hierarchy.h"
@@ -132,6 +133,22 @@ void cheap_tick(benchmark::State& state) {
 }
 
 BENCHMARK(cheap_tick)->Unit(benchmark::kMicrosecond);
+
+/// What a scrape costs once a walk, when it has to be rendered: under 1 ms and 64 KiB at 250 pods,
+/// under 4 ms at 1,000.
+void render(benchmark::State& state) {
+  const WalkNode node{static_cast<int>(state.range(0))};
+  const agent::Host host = host_of(node.root().string());
+  cgroup::Buffer buffer;
+  const agent::Plan plan = agent::make_plan(agent::observe(host, {}, buffer), {});
+  std::size_t size = 0;
+  while (state.KeepRunning()) {
+    size = agent::render_metrics(plan, {}, 10).size();
+  }
+  state.counters["bytes"] = static_cast<double>(size);
+}
+
+BENCHMARK(render)->Arg(250)->Arg(1000)->Unit(benchmark::kMicrosecond);
 
 /// A whole observation and plan, 10,000 times: the heap must not grow.
 void heap_growth(benchmark::State& state) {

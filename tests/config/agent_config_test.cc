@@ -45,6 +45,20 @@ std::vector<std::string> texts_of(const std::vector<Error>& errors) {
   return texts;
 }
 
+std::string metrics_of(const AgentConfig& config) {
+  std::string text;
+  for (const ListenAddress& address : config.metrics_listen) {
+    text += to_text(address) + ' ';
+  }
+  for (const std::string* path : {&config.metrics_tls_certificate,
+                                  &config.metrics_tls_key,
+                                  &config.metrics_tls_client_ca,
+                                  &config.metrics_basic_auth_file}) {
+    text += (path->empty() ? "-" : *path) + ' ';
+  }
+  return text + std::to_string(config.metrics_top_pods);
+}
+
 /// Every field, so that a test sees what it did not expect to change.
 std::string all_of(const AgentConfig& config) {
   return std::to_string(config.risk_permyriad) + ' ' +
@@ -52,7 +66,7 @@ std::string all_of(const AgentConfig& config) {
          (config.kubelet_version ? to_text(*config.kubelet_version) : "-") + ' ' +
          std::to_string(static_cast<int>(config.target)) + ' ' +
          std::to_string(static_cast<int>(config.override_foreign)) + ' ' +
-         std::to_string(static_cast<int>(config.allow_unknown_version));
+         std::to_string(static_cast<int>(config.allow_unknown_version)) + ' ' + metrics_of(config);
 }
 
 TEST(AgentConfig, HasItsDefaultsWithoutAnyFile) {
@@ -71,9 +85,12 @@ TEST(AgentConfig, ReadsEveryKey) {
   const LoadedConfig loaded = load_text(
       "[sizing]\nrisk = 0.25%\ngrowth-ceiling = 12.5%\n"
       "[kubelet]\nversion = v1.32.3+rke2r1\ntarget = rke2-args\noverride = yes\n"
-      "allow-version = yes\n");
+      "allow-version = yes\n"
+      "[metrics]\nlisten = 10.0.0.7:9847 [::]:443\ntls-certificate = /c\ntls-key = /k\n"
+      "tls-client-ca = /a\nbasic-auth-file = /b\ntop-pods = 3\n");
   EXPECT_THAT(texts_of(loaded.errors), IsEmpty());
-  EXPECT_EQ(all_of(loaded.config), "25 1250 v1.32.3+rke2r1 4 1 1");
+  EXPECT_EQ(all_of(loaded.config),
+            "25 1250 v1.32.3+rke2r1 4 1 1 10.0.0.7:9847 [::]:443 /c /k /a /b 3");
   EXPECT_EQ(loaded.config.target, TargetChoice::kRke2Args);
 }
 
@@ -204,6 +221,21 @@ TEST(AgentConfig, ErrorsNameLineSectionKeyValueAndWhatIsAllowed) {
       {"number above its limit", "[agent]\nrestarts-per-day = 25\n", "allowed: 0 to 24"},
       {"negative number", "[agent]\nrestarts-per-day = -1\n", "allowed: 0 to 24"},
       {"number with a unit", "[agent]\nrestarts-per-day = 2/day\n", "allowed: 0 to 24"},
+      {"host name",
+       "[metrics]\nlisten = localhost:9847\n",
+       "allowed: ADDRESS:PORT, 8 at most, separated by spaces or commas, or off"},
+      {"path of nowhere",
+       "[metrics]\nbasic-auth-file = users\n",
+       "allowed: a path that begins with /, or empty"},
+      {"certificate without key",
+       "[metrics]\ntls-certificate = /c\n",
+       ": [metrics] tls-certificate and tls-key: one is set without the other"},
+      {"key without certificate",
+       "[metrics]\ntls-key = /k\n",
+       ": [metrics] tls-certificate and tls-key: one is set without the other"},
+      {"clients' authority without TLS",
+       "[metrics]\ntls-client-ca = /a\n",
+       ": [metrics] tls-client-ca: there is no TLS without tls-certificate"},
       {"key mistyped",
        "[sizing]\nrsik = 1%\n",
        ":2: [sizing] rsik: no such key; did you mean risk?"},
@@ -219,7 +251,8 @@ TEST(AgentConfig, ErrorsNameLineSectionKeyValueAndWhatIsAllowed) {
        ":2: [sizng] is no section of this file; did you mean [sizing]?"},
       {"section of nobody",
        "[memory]\n",
-       ":1: [memory] is no section of this file; the sections are: agent, sizing, kubelet"},
+       ":1: [memory] is no section of this file; the sections are: agent, sizing, kubelet, "
+       "metrics"},
       {"twice",
        "[sizing]\nrisk = 1%\n\nrisk = 1%\n",
        ":4: [sizing] risk: given twice, first on line 2; keep one of the two"},
@@ -307,6 +340,26 @@ struct AnyValue {
     return rc::gen::map(rc::gen::inRange(number.least, number.most + 1), [field](int value) {
       return Written{std::to_string(value),
                      [field, value](const AgentConfig& config) { return config.*field == value; }};
+    });
+  }
+
+  rc::Gen<Written> operator()(std::vector<ListenAddress> AgentConfig::*field) const {
+    return rc::gen::map(rc::gen::inRange(0, 65536), [field](int port) {
+      std::vector<ListenAddress> addresses;
+      if (port != 0) {
+        addresses.push_back({false, "10.0.0.1", static_cast<std::uint16_t>(port)});
+      }
+      return Written{
+          addresses.empty() ? "off" : to_text(addresses.front()),
+          [field, addresses](const AgentConfig& config) { return config.*field == addresses; }};
+    });
+  }
+
+  rc::Gen<Written> operator()(std::string AgentConfig::*field) const {
+    return rc::gen::map(rc::gen::inRange(0, 1000), [field](int number) {
+      const std::string path = "/etc/file " + std::to_string(number);
+      return Written{path,
+                     [field, path](const AgentConfig& config) { return config.*field == path; }};
     });
   }
 

@@ -54,6 +54,13 @@ TEST(CommandLine, DefaultsOfAPlan) {
   EXPECT_EQ(line.sysfs, std::nullopt);
 }
 
+TEST(CommandLine, TakesATextFileForRunOnly) {
+  EXPECT_EQ(parsed({"run"}).textfile, std::nullopt);
+  EXPECT_EQ(parsed({"run", "--textfile", "/t/e.prom"}).textfile, "/t/e.prom");
+  EXPECT_THAT(usage_error_of({"run", "--textfile=/t/e.txt"}), HasSubstr("does not end in .prom"));
+  EXPECT_THAT(usage_error_of({"plan", "--textfile=/t/e.prom"}), HasSubstr("--textfile"));
+}
+
 TEST(CommandLine, TakesEveryCommonOption) {
   for (const char* command : {"plan", "check"}) {
     SCOPED_TRACE(command);

@@ -46,6 +46,10 @@ void expect_defaults(const std::string& text) {
   EXPECT_EQ(loaded.config.target, defaults.target);
   EXPECT_EQ(loaded.config.override_foreign, defaults.override_foreign);
   EXPECT_EQ(loaded.config.allow_unknown_version, defaults.allow_unknown_version);
+  EXPECT_EQ(loaded.config.metrics_listen, defaults.metrics_listen);
+  EXPECT_EQ(loaded.config.metrics_tls_certificate, defaults.metrics_tls_certificate);
+  EXPECT_EQ(loaded.config.metrics_basic_auth_file, defaults.metrics_basic_auth_file);
+  EXPECT_EQ(loaded.config.metrics_top_pods, defaults.metrics_top_pods);
 }
 
 TEST(SampleConfiguration, LoadsToTheDefaults) {
