@@ -12,6 +12,7 @@
 #include "agent/exporter.h"
 #include "agent/history.h"
 #include "agent/plan.h"
+#include "agent/question.h"
 #include "agent/status_file.h"
 
 namespace eviction::agent {
@@ -42,7 +43,8 @@ class Daemon {
   void reload();
   void stop();
   void warn(Bytes available, Bytes threshold);
-  void on_api_answer();
+  void on_answer(bool& answered);
+  [[nodiscard]] std::optional<std::string> runtime_silence(const Kubelet& kubelet);
   void problem(const Error& error);
   /// As an error when it is new, else for debugging.
   void log_problem(const std::string& text) const;
@@ -64,6 +66,7 @@ class Daemon {
   Exporter exporter_;
   AvailableHistory history_;
   ApiWatch api_;
+  Question runtime_;
   Executor executor_;
   std::optional<Bytes> last_available_;
   std::chrono::milliseconds last_look_{};
@@ -72,6 +75,7 @@ class Daemon {
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
   bool api_answered_ = false;
+  bool runtime_answered_ = false;
   std::optional<std::uint64_t> last_stalls_;
   std::string last_told_;
   std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next

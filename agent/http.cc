@@ -8,11 +8,11 @@
 #include <system_error>
 #include <utility>
 
-#include <curl/curl.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "agent/curl_library.h"
 #include "cgroup/bytes.h"
 #include "cgroup/owned.h"
 
@@ -21,8 +21,8 @@ namespace {
 
 using Bio = Owned<BIO, &BIO_free_all>;
 using Certificate = Owned<X509, &X509_free>;
-using Curl = Owned<CURL, &curl_easy_cleanup>;
-using Headers = Owned<curl_slist, &curl_slist_free_all>;
+using Curl = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 /// Called by libcurl before it connects. CURLOPT_CAINFO_BLOB would do, but EL 9's libcurl 7.76 does
 /// not have it.
@@ -39,6 +39,7 @@ CURLcode trust_authority(CURL* /*handle*/, void* context, void* authority) {
 
 /// What libcurl reads and writes while it runs.
 struct Transfer {
+  const CurlLibrary& curl;
   const HttpRequest& request;
   Tls tls;
   Headers headers;
@@ -93,7 +94,7 @@ curl_blob blob(std::string& text) {
 
 bool add_headers(Transfer& transfer) {
   for (const std::string& line : transfer.request.headers) {
-    curl_slist* longer = curl_slist_append(transfer.headers.get(), line.c_str());
+    curl_slist* longer = transfer.curl.slist_append(transfer.headers.get(), line.c_str());
     if (longer == nullptr) {
       return false;
     }
@@ -107,18 +108,19 @@ bool add_headers(Transfer& transfer) {
 /// on without it.
 class Options {
  public:
-  explicit Options(CURL* handle) : handle_{handle} {}
+  Options(const CurlLibrary& curl, CURL* handle) : curl_{curl}, handle_{handle} {}
 
   template <class T>
   void set(CURLoption option, T value) {
     if (failure_ == CURLE_OK) {
-      failure_ = curl_easy_setopt(handle_, option, value);
+      failure_ = curl_.easy_setopt(handle_, option, value);
     }
   }
 
   [[nodiscard]] CURLcode failure() const { return failure_; }
 
  private:
+  const CurlLibrary& curl_;
   CURL* handle_;
   CURLcode failure_ = CURLE_OK;
 };
@@ -144,7 +146,7 @@ void set_tls(Options& options, Tls& tls) {
 
 CURLcode set_options(CURL* handle, Transfer& transfer) {
   const HttpRequest& request = transfer.request;
-  Options options{handle};
+  Options options{transfer.curl, handle};
   options.set(CURLOPT_ERRORBUFFER, transfer.detail.data());
   options.set(CURLOPT_URL, request.url.c_str());
   options.set(CURLOPT_PROXY, "");  // whatever the environment says
@@ -217,9 +219,10 @@ tl::unexpected<HttpFailure> failure(CURL* handle, CURLcode code, const Transfer&
            to_human(Bytes{static_cast<std::int64_t>(transfer.request.limit)});
   }
   what += std::string{": "} +
-          (transfer.detail.front() != '\0' ? transfer.detail.data() : curl_easy_strerror(code));
+          (transfer.detail.front() != '\0' ? transfer.detail.data()
+                                                 : transfer.curl.easy_strerror(code));
   long system = 0;
-  curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &system);
+  transfer.curl.easy_getinfo(handle, CURLINFO_OS_ERRNO, &system);
   if (code == CURLE_COULDNT_CONNECT && system != 0) {
     what += " (" + std::generic_category().message(static_cast<int>(system)) + ')';
   }
@@ -233,18 +236,25 @@ tl::unexpected<HttpFailure> failure(CURL* handle, CURLcode code, const Transfer&
 }  // namespace
 
 tl::expected<HttpAnswer, HttpFailure> send(const HttpRequest& request) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const Curl handle{ready == CURLE_OK ? curl_easy_init() : nullptr};
-  Transfer transfer{
-      .request = request, .tls = request.tls, .headers = nullptr, .answer = {}, .header_size = 0};
+  const Result<CurlLibrary>& curl = curl_library();
+  if (!curl) {
+    return tl::unexpected{HttpFailure{.problem = HttpProblem::kOther, .error = curl.error()}};
+  }
+  const Curl handle{curl->easy_init(), curl->easy_cleanup};
+  Transfer transfer{.curl = *curl,
+                    .request = request,
+                    .tls = request.tls,
+                    .headers = {nullptr, curl->slist_free_all},
+                    .answer = {},
+                    .header_size = 0};
   CURLcode code = handle ? set_options(handle.get(), transfer) : CURLE_FAILED_INIT;
   if (code == CURLE_OK) {
-    code = curl_easy_perform(handle.get());
+    code = curl->easy_perform(handle.get());
   }
   if (code != CURLE_OK) {
     return failure(handle.get(), code, transfer);
   }
-  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &transfer.answer.status);
+  curl->easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &transfer.answer.status);
   return std::move(transfer.answer);
 }
 

@@ -55,7 +55,7 @@ enum class HttpProblem {
 
 struct HttpFailure {
   HttpProblem problem = HttpProblem::kOther;
-  Error error;  ///< its remedy is empty
+  Error error;  ///< without a remedy, but where libcurl is missing
 };
 
 /// The server's answer, whatever its status. A redirect is not followed and no proxy is used.

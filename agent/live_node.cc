@@ -22,12 +22,14 @@ namespace eviction::agent {
 
 namespace {
 
-/// The kubelet answers from memory on the loopback interface: what takes longer is ill. The event
-/// loop waits for it.
+/// The kubelet answers from memory on the loopback interface: what takes longer is ill.
 constexpr std::chrono::milliseconds kHealthTime{500};
+constexpr std::string_view kHealthy = "healthy";
 constexpr std::chrono::milliseconds kAnswerTime{2000};
-/// Between two questions of a transaction to the kubelet or the API server.
+/// Between two questions of a transaction to the kubelet or the API server, each of which takes a
+/// process: while something is waited for, and in the watch, which lasts.
 constexpr std::chrono::seconds kAskInterval{2};
+constexpr std::chrono::seconds kWatchAskInterval{5};
 
 bool restarts_by_unit(Target target) {
   return target != Target::kRke2Dropin && target != Target::kNone;
@@ -124,12 +126,12 @@ Facts LiveNode::look(const Journal& journal) {
     facts.file_known = true;
     facts.file = std::move(*content);
   }
+  const std::chrono::seconds every =
+      journal.phase == Phase::kWatch ? kWatchAskInterval : kAskInterval;
   const Result<Kubelet> found = kubelet();
   if (found) {
     facts.kubelet = KubeletRun{facts.boot_id, found->start};
-    const Result<KubeletHealth> health = kubelet_health(*found, kHealthTime);
-    // Where it is switched off, that the kubelet runs has to do.
-    facts.healthy = health ? health->healthy : health.error().kind == ErrorKind::kUnsupported;
+    facts.healthy = healthy(*found, every);
   }
   facts.restart_impossible = unit_failure_;
   const bool proves = journal.phase == Phase::kProof || journal.phase == Phase::kWatch;
@@ -137,7 +139,7 @@ Facts LiveNode::look(const Journal& journal) {
     const auto wanted = config::parse_own_file(*journal.after, journal.file);
     if (!wanted) {
       facts.proof.reason = to_text(wanted.error());
-    } else if (std::optional<Proof> told = proof(*found, *wanted, kAskInterval)) {
+    } else if (std::optional<Proof> told = proof(*found, *wanted, every)) {
       facts.proof = std::move(*told);
     } else {
       facts.proof.reason = "it is being asked";
@@ -147,6 +149,16 @@ Facts LiveNode::look(const Journal& journal) {
     facts.lost = lost_pods(journal, found ? &*found : nullptr);
   }
   return facts;
+}
+
+bool LiveNode::healthy(const Kubelet& kubelet, std::chrono::milliseconds every) {
+  const auto answer = health_.latest(std::to_string(kubelet.start), every, [&] {
+    const Result<KubeletHealth> health = kubelet_health(kubelet, kHealthTime);
+    // Where it is switched off, that the kubelet runs has to do.
+    const bool well = health ? health->healthy : health.error().kind == ErrorKind::kUnsupported;
+    return well ? std::string{kHealthy} : std::string{};
+  });
+  return answer && *answer && **answer == kHealthy;
 }
 
 std::optional<Proof> LiveNode::proof(const Kubelet& kubelet,

@@ -44,6 +44,7 @@ class LiveNode final : public TransactionNode {
         config_{config},
         loop_{loop},
         before_restart_{std::move(before_restart)},
+        health_{loop},
         proof_{loop},
         api_{loop} {}
 
@@ -72,6 +73,7 @@ class LiveNode final : public TransactionNode {
   [[nodiscard]] std::string boot_id();
   [[nodiscard]] Result<Kubelet> kubelet();
   [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
+  [[nodiscard]] bool healthy(const Kubelet& kubelet, std::chrono::milliseconds every);
   [[nodiscard]] std::vector<std::string> lost_pods(const Journal& journal, const Kubelet* kubelet);
 
   const Host& host_;
@@ -80,6 +82,7 @@ class LiveNode final : public TransactionNode {
   std::function<Result<void>()> before_restart_;
   std::unique_ptr<systemd::UnitManager> units_;
   std::optional<std::string> unit_failure_;
+  Question health_;
   Question proof_;
   Question api_;
   std::set<std::string> ended_;  ///< pods whose end was no deed of the kubelet's

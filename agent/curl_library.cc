@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/curl_library.h"
+
+#include <dlfcn.h>
+
+#include <string>
+
+namespace eviction::agent {
+namespace {
+
+constexpr const char* kName = "libcurl.so.4";
+
+tl::unexpected<Error> unusable(const std::string& why) {
+  return tl::unexpected{Error{.kind = ErrorKind::kAbsent,
+                              .path = kName,
+                              .line = 0,
+                              .what = "cannot be used: " + why,
+                              .remedy = "install libcurl with OpenSSL (Debian: libcurl4)"}};
+}
+
+/// False: it is not there.
+template <class Function>
+bool find(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(::dlsym(library, name));
+  return function != nullptr;
+}
+
+Result<CurlLibrary> load() {
+  void* const library = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    return unusable(::dlerror());  // NOLINT(concurrency-mt-unsafe): of this thread
+  }
+  CurlLibrary curl;
+  const bool complete = find(library, "curl_global_init", curl.global_init) &&
+                        find(library, "curl_easy_init", curl.easy_init) &&
+                        find(library, "curl_easy_setopt", curl.easy_setopt) &&
+                        find(library, "curl_easy_perform", curl.easy_perform) &&
+                        find(library, "curl_easy_getinfo", curl.easy_getinfo) &&
+                        find(library, "curl_easy_strerror", curl.easy_strerror) &&
+                        find(library, "curl_easy_cleanup", curl.easy_cleanup) &&
+                        find(library, "curl_slist_append", curl.slist_append) &&
+                        find(library, "curl_slist_free_all", curl.slist_free_all);
+  if (!complete) {
+    return unusable("a function is missing");
+  }
+  if (const CURLcode code = curl.global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
+    return unusable(curl.easy_strerror(code));
+  }
+  return curl;
+}
+
+}  // namespace
+
+const Result<CurlLibrary>& curl_library() {
+  static const Result<CurlLibrary> library = load();
+  return library;
+}
+
+}  // namespace eviction::agent
