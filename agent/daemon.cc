@@ -2,7 +2,9 @@
 #include "agent/daemon.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/epoll.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +50,13 @@ void tell_manager(const Result<void>& told) {
   if (!told) {
     spdlog::debug("service manager: {}", to_text(told.error()));
   }
+}
+
+/// A recorded node has a file there that a trigger would be written over.
+bool is_of_proc(const Descriptor& file) {
+  struct statfs system = {};
+  return file.get() >= 0 && ::fstatfs(file.get(), &system) == 0 &&
+         system.f_type == PROC_SUPER_MAGIC;
 }
 
 /// The largest threshold that the plan or the file asks for.
@@ -121,7 +130,7 @@ void Daemon::arm_pressure_trigger() {
   Descriptor file{
       ::openat(host_.proc->fd(), "pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)};
   const std::string trigger = std::string{kPressureTrigger} + '\0';
-  if (file.get() < 0 || ::write(file.get(), trigger.data(), trigger.size()) < 0) {
+  if (!is_of_proc(file) || ::write(file.get(), trigger.data(), trigger.size()) < 0) {
     spdlog::info("no memory pressure trigger; the looks at /proc/meminfo have to do");
     return;
   }

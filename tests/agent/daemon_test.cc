@@ -108,6 +108,13 @@ TEST_F(DaemonTest, ObservesWithoutWriting) {
   EXPECT_FALSE(exists(kFile));
 }
 
+TEST_F(DaemonTest, ObservesARecordedNodeWithoutAPressureTriggerOverItsFile) {
+  const std::string before = content("/proc/pressure/memory");
+  ASSERT_THAT(before, HasSubstr("some avg10="));
+  run(Mode::kObserve, [this] { return status().is_object(); });
+  EXPECT_EQ(content("/proc/pressure/memory"), before);
+}
+
 TEST_F(DaemonTest, ObserveLeavesAnInterruptedChangeAndSaysSo) {
   Journal journal;
   journal.file = kFile;
