@@ -108,9 +108,11 @@ class Walk {
     result_.memory = read_memory(*directory);
     result_.pressure.all = read_pressure_of(*directory);
     read_pods(*directory, *names, path, QosClass::kGuaranteed);
-    result_.pressure.burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
-    result_.pressure.besteffort =
-        read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
+    const Class burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
+    const Class besteffort = read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
+    result_.pressure.burstable = burstable.pressure;
+    result_.pressure.besteffort = besteffort.pressure;
+    result_.qos_oom = {burstable.own_oom, besteffort.own_oom};
     return std::move(result_);
   }
 
@@ -146,8 +148,20 @@ class Walk {
     memory.max = keep(read_memory_limit(directory, files_.max, buffer_));
     if (!files_.events.empty()) {
       memory.events = keep(read_memory_events(directory, files_.events, buffer_));
+      memory.own_oom = read_own_oom(directory, memory.events);
     }
     return memory;
+  }
+
+  /// The file is read only where something was killed for a limit at all: events of a cgroup are
+  /// counted in those above it as well.
+  std::optional<std::uint64_t> read_own_oom(const Directory& directory,
+                                            const std::optional<MemoryEvents>& events) {
+    if (events && events->oom == 0) {
+      return 0;
+    }
+    const auto local = keep(read_memory_events(directory, files_.events_local, buffer_));
+    return local ? local->oom : std::nullopt;
   }
 
   std::optional<Pressure> read_pressure_of(const Directory& directory) {
@@ -155,12 +169,17 @@ class Walk {
         .value_or(std::optional<Pressure>{});
   }
 
-  /// Returns the pressure of the class's cgroup.
-  std::optional<Pressure> read_class(const Directory& kubepods,
-                                     const std::vector<std::string>& names,
-                                     std::string_view word,
-                                     QosClass qos) {
+  /// What is read of a QoS class's own cgroup.
+  struct Class {
     std::optional<Pressure> pressure;
+    std::optional<std::uint64_t> own_oom;
+  };
+
+  Class read_class(const Directory& kubepods,
+                   const std::vector<std::string>& names,
+                   std::string_view word,
+                   QosClass qos) {
+    Class found;
     for (const std::string& name : names) {
       if (!ends_in_word(without_suffix(name, kSlice), word)) {
         continue;
@@ -169,12 +188,15 @@ class Walk {
       if (!directory) {
         continue;
       }
-      pressure = read_pressure_of(*directory);
+      found.pressure = read_pressure_of(*directory);
+      if (!files_.events_local.empty()) {
+        found.own_oom = read_own_oom(*directory, std::nullopt);
+      }
       if (const auto pods = keep(directory->list_directories())) {
         read_pods(*directory, *pods, join(result_.path, name), qos);
       }
     }
-    return pressure;
+    return found;
   }
 
   void read_pods(const Directory& parent,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,7 +32,9 @@ struct CgroupMemory {
   std::optional<Bytes> current;
   std::optional<MemoryLimit> max;
   std::optional<MemoryStat> stat;
-  std::optional<MemoryEvents> events;
+  std::optional<MemoryEvents> events;  ///< of the cgroup and all below it
+  /// How often its own limit killed (oom of memory.events.local). Absent: Linux before 5.2.
+  std::optional<std::uint64_t> own_oom;
 
   /// The kubelet's working set: max(0, current - inactive_file); current where there is no
   /// inactive_file. Absent without current.
@@ -63,12 +66,19 @@ struct KubepodsPressure {
   std::optional<Pressure> besteffort;
 };
 
+/// How often the limits of the QoS classes' cgroups killed, as CgroupMemory::own_oom.
+struct QosOom {
+  std::optional<std::uint64_t> burstable;
+  std::optional<std::uint64_t> besteffort;
+};
+
 /// The kubepods tree at one look.
 struct Kubepods {
   CgroupDriver driver = CgroupDriver::kSystemd;
   std::string path;                    ///< relative to the hierarchy's root ("kubepods.slice")
   std::optional<CgroupMemory> memory;  ///< absent when kubepods itself could not be read
   KubepodsPressure pressure;
+  QosOom qos_oom;
   std::vector<PodCgroup> pods;  ///< by QoS class, then in name order
   std::vector<Error> problems;  ///< files that could not be read, once each
   std::size_t vanished = 0;     ///< pods that went away during the walk

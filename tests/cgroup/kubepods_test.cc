@@ -359,6 +359,23 @@ TEST_F(KubepodsTest, AFileThatAKernelLacksIsNoProblem) {
   EXPECT_THAT(kubepods->problems, IsEmpty());
 }
 
+// Of a cgroup below which nothing was killed for a limit, memory.events.local tells nothing more.
+TEST_F(KubepodsTest, TellsWhoseOwnLimitWasReached) {
+  const std::string pod = "kubepods/burstable/pod" + std::string{kUid};
+  memory("kubepods", "600");
+  memory(pod, "100");
+  file("kubepods/burstable/memory.events.local", "max 9\noom 4\noom_kill 0\n");
+  file(pod + "/memory.events.local", "oom 2\noom_kill 1\n");
+  auto kubepods = read("kubepods");
+  ASSERT_TRUE(kubepods);
+  EXPECT_EQ(kubepods->pods.at(0).memory.own_oom, 2U);
+  EXPECT_FALSE(kubepods->memory->own_oom);  // Linux before 5.2
+  EXPECT_EQ(kubepods->qos_oom.burstable, 4U);
+  EXPECT_FALSE(kubepods->qos_oom.besteffort);
+  file(pod + "/memory.events", "oom 0\noom_kill 3\n");
+  EXPECT_EQ(read("kubepods")->pods.at(0).memory.own_oom, 0U);
+}
+
 TEST_F(KubepodsTest, AMalformedFileIsAProblemAndThePodStays) {
   for (const char* const name :
        {"memory.current", "memory.stat", "memory.max", "memory.events", "0a1b/cgroup.procs"}) {
