@@ -103,6 +103,22 @@ TEST_F(Journal, LevelsBelowTheOneAskedForAreDropped) {
   EXPECT_EQ(standard_error(), "warning: three\nerror: four\n");
 }
 
+TEST_F(Journal, FieldsAreNotForATerminal) {
+  set_up_logging(spdlog::level::info);
+  log_with_fields(spdlog::level::warn, "{} killed", {{"POD_UID", "u"}});
+  log_with_fields(spdlog::level::debug, "unseen", {});
+  EXPECT_EQ(standard_error(), "warning: {} killed\n");
+}
+
+TEST(JournalEntry, HasTheFieldsBesideTheMessage) {
+  EXPECT_EQ(journal_entry(spdlog::level::warn, "m=n\no", {{"POD_UID", "u"}, {"POD_NAME", ""}}),
+            (std::vector<std::string>{"MESSAGE=m=n\no",
+                                      "PRIORITY=4",
+                                      "SYSLOG_IDENTIFIER=eviction-agent",
+                                      "POD_UID=u",
+                                      "POD_NAME="}));
+}
+
 TEST_F(Journal, LevelCanBeLoweredAgain) {
   set_up_logging(spdlog::level::err);
   set_up_logging(spdlog::level::debug);
