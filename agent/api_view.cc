@@ -55,6 +55,29 @@ ApiPod pod_of(const json& value) {
   return pod;
 }
 
+json to_json(const EvictedPod& pod) {
+  return {{"uid", pod.uid},
+          {"namespace", pod.name_space},
+          {"name", pod.name},
+          {"at", pod.at ? json(pod.at->time_since_epoch().count()) : json(nullptr)},
+          {"message", pod.message},
+          {"request_bytes", pod.request.value()}};
+}
+
+EvictedPod evicted_of(const json& value) {
+  EvictedPod pod;
+  pod.uid = value.at("uid").get<std::string>();
+  pod.name_space = value.at("namespace").get<std::string>();
+  pod.name = value.at("name").get<std::string>();
+  if (const json& at = value.at("at"); !at.is_null()) {
+    pod.at = std::chrono::sys_seconds{std::chrono::seconds{whole_seconds(at)}};
+  }
+  pod.message = value.at("message").get<std::string>();
+  pod.request =
+      Bytes{number_within(value.at("request_bytes"), 0, std::numeric_limits<std::int64_t>::max())};
+  return pod;
+}
+
 Result<ApiView> view_of(const json& document) {
   if (const auto error = document.find("error"); error != document.end()) {
     return tl::unexpected{
@@ -69,6 +92,9 @@ Result<ApiView> view_of(const json& document) {
     view.pods.live.push_back(pod_of(pod));
   }
   view.pods.ended = document.at("ended").get<std::vector<std::string>>();
+  for (const json& pod : document.at("evicted")) {
+    view.pods.evicted.push_back(evicted_of(pod));
+  }
   if (const json& version = document.at("kubelet_version"); !version.is_null()) {
     const auto known = config::parse_kubelet_version(version.get<std::string>());
     if (!known) {
@@ -109,6 +135,10 @@ std::string render_api_view(const Result<ApiView>& view) {
     }
     document["pods"] = std::move(pods);
     document["ended"] = view->pods.ended;
+    document["evicted"] = json::array();
+    for (const EvictedPod& pod : view->pods.evicted) {
+      document["evicted"].push_back(to_json(pod));
+    }
     document["kubelet_version"] =
         view->kubelet_version ? json(config::to_text(*view->kubelet_version)) : json(nullptr);
   }

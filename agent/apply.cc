@@ -8,11 +8,15 @@
 #include <utility>
 #include <variant>
 
+#include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "agent/container_runtime.h"
+#include "agent/incident_json.h"
+#include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
+#include "agent/policy/incidents.h"
 #include "agent/state_file.h"
 #include "agent/target_files.h"
 #include "agent/value_proof.h"
@@ -151,6 +155,13 @@ ActReport report_end(const Host& host,
   }
   if (const Result<void> saved = save_record(*host.root, record); !saved) {
     text += "\n" + to_text(saved.error());
+  }
+  const Incident incident = transaction_incident(outcome == Transaction::Outcome::kCommitted,
+                                                 transaction.journal().file,
+                                                 transaction.reason(),
+                                                 wall_now());
+  if (const auto kept = append_incidents(*host.root, {render_incident(incident)}); !kept) {
+    text += "\n" + to_text(kept.error());
   }
   return {outcome == Transaction::Outcome::kCommitted ? ActOutcome::kDone : ActOutcome::kFailed,
           text};

@@ -79,7 +79,8 @@ Daemon::Daemon(const Host& host,
       exporter_{loop, plan_, status_, std::move(textfile)},
       api_{loop_, host_.root, [this] { on_answer(api_answered_); }},
       runtime_{loop_, [this](const auto& /*answer*/) { on_answer(runtime_answered_); }},
-      executor_{host_, config_, loop_, [this] { tell(); }} {}
+      executor_{host_, config_, loop_, [this] { tell(); }},
+      incidents_{host_, loop_, plan_} {}
 
 Result<void> Daemon::run() {
   const Result<HostLock> lock = HostLock::take(*host_.root, kRunLock);
@@ -160,8 +161,15 @@ void Daemon::look() {
       host_.proc ? cgroup::read_meminfo(*host_.proc, buffer_) : tl::unexpected{host_.proc.error()};
   milliseconds next{kWalkInterval};
   const std::optional<Bytes> threshold = threshold_of(plan_);
-  if (meminfo && meminfo->mem_available && threshold && plan_.memory.gap) {
-    const Bytes available = *meminfo->mem_available + *plan_.memory.gap;
+  const std::optional<Bytes> mem_available = meminfo ? meminfo->mem_available : std::nullopt;
+  const std::optional<Bytes> kubelet_available =
+      mem_available && plan_.memory.gap ? std::optional{*mem_available + *plan_.memory.gap}
+                                        : std::nullopt;
+  if (mem_available) {
+    incidents_.looked(kubelet_available, mem_available);
+  }
+  if (kubelet_available && threshold) {
+    const Bytes available = *kubelet_available;
     if (last_available_ && now > last_look_) {
       const Bytes fall = *last_available_ - available;
       fastest_fall_ =
@@ -204,6 +212,10 @@ void Daemon::walk() {
     problem(error);
   }
   observe_and_plan(executor_.read_record());
+  incidents_.walked();
+  for (const Error& error : incidents_.problems()) {
+    problem(error);
+  }
   executor_.act_on(plan_);
   tell();
   exporter_.walked();
@@ -242,6 +254,7 @@ void Daemon::observe_and_plan(const Record& record) {
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
     known.runtime_silence = runtime_silence(*seen.kubelet);
   }
+  incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
   if (plan_.memory.kubelet_available) {
     history_.add(since_boot(), *plan_.memory.kubelet_available);
@@ -267,6 +280,10 @@ void Daemon::tell() {
   status_.mode = config_.mode;
   const std::size_t known_problems = status_.problems.size();
   executor_.report(status_);
+  for (const Incident& incident : executor_.take_incidents()) {
+    incidents_.add(incident);
+  }
+  status_.incidents = incidents_.counts();
   for (std::size_t i = known_problems; i < status_.problems.size(); ++i) {
     log_problem(status_.problems[i]);
   }

@@ -11,6 +11,7 @@
 #include "agent/executor.h"
 #include "agent/exporter.h"
 #include "agent/history.h"
+#include "agent/incident_recorder.h"
 #include "agent/plan.h"
 #include "agent/question.h"
 #include "agent/status_file.h"
@@ -68,6 +69,7 @@ class Daemon {
   ApiWatch api_;
   Question runtime_;
   Executor executor_;
+  IncidentRecorder incidents_;
   std::optional<Bytes> last_available_;
   std::chrono::milliseconds last_look_{};
   std::chrono::milliseconds last_walk_{};

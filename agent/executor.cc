@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/journal_file.h"
+#include "agent/policy/incidents.h"
 #include "agent/state_file.h"
 #include "config/drop_in.h"
 
@@ -273,6 +274,10 @@ void Executor::advance() {
 }
 
 void Executor::end_transaction(Transaction::Outcome outcome) {
+  incidents_.push_back(transaction_incident(outcome == Transaction::Outcome::kCommitted,
+                                            transaction_->journal().file,
+                                            transaction_->reason(),
+                                            wall_now()));
   if (outcome == Transaction::Outcome::kCommitted) {
     ++deeds_.committed;
     record_.failures = 0;

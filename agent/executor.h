@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "agent/incident.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
 #include "agent/status_file.h"
@@ -36,6 +38,9 @@ class Executor {
 
   /// Puts what it did into the status, and its problems since the last call behind the status'.
   void report(Status& status);
+
+  /// How transactions ended since the last call.
+  [[nodiscard]] std::vector<Incident> take_incidents() { return std::exchange(incidents_, {}); }
 
  private:
   void check_in_force(const Plan& plan);
@@ -71,6 +76,7 @@ class Executor {
   std::string transaction_reason_;
   std::optional<Proof> in_force_;
   std::optional<std::chrono::seconds> lower_since_;
+  std::vector<Incident> incidents_;
   std::vector<std::string> problems_;
 };
 

@@ -29,6 +29,13 @@ void put(nlohmann::ordered_json& object, const std::string& key, const Result<By
   }
 }
 
+std::string text_at(const nlohmann::ordered_json& document, const char* pointer) {
+  const nlohmann::ordered_json::json_pointer where{pointer};
+  return document.contains(where) && document[where].is_string()
+             ? document[where].get<std::string>()
+             : std::string{};
+}
+
 void put_text(nlohmann::ordered_json& object,
               const std::string& key,
               std::string_view text,

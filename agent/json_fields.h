@@ -25,6 +25,9 @@ void put(nlohmann::ordered_json& object,
 /// The bytes as an integer, or put_absent() with what the error says.
 void put(nlohmann::ordered_json& object, const std::string& key, const Result<Bytes>& bytes);
 
+/// The text that a JSON pointer leads to. Empty when the document has no such text.
+[[nodiscard]] std::string text_at(const nlohmann::ordered_json& document, const char* pointer);
+
 /// The text, or put_absent() when it is empty.
 void put_text(nlohmann::ordered_json& object,
               const std::string& key,

@@ -20,6 +20,9 @@
 #include "agent/apply.h"
 #include "agent/check.h"
 #include "agent/daemon.h"
+#include "agent/incident_json.h"
+#include "agent/incident_log.h"
+#include "agent/live_node.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
 #include "agent/render.h"
@@ -175,6 +178,27 @@ ExitCode show_status(const CommandLine& line) {
   return kFailed;
 }
 
+ExitCode show_incidents(const CommandLine& line) {
+  const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
+  if (!root) {
+    return complain(kUsage, to_text(root.error()));
+  }
+  const Result<LoadedIncidents> loaded =
+      load_incidents(*root, line.since ? line.since->from(wall_now()) : std::chrono::sys_seconds{});
+  if (!loaded) {
+    return complain(kFailed, to_text(loaded.error()));
+  }
+  if (loaded->unreadable != 0) {
+    complain(kDone, fmt::format("{} lines of the log are no records", loaded->unreadable));
+  }
+  if (line.output == OutputFormat::kTable) {
+    return write_out(incidents_table(loaded->incidents), kDone);
+  }
+  const ordered_json document{{"incidents", loaded->incidents}};
+  return write_out(line.output == OutputFormat::kJson ? document.dump(2) + '\n' : to_yaml(document),
+                   kDone);
+}
+
 ExitCode plan_or_check(const CommandLine& line,
                        const Host& host,
                        const config::AgentConfig& config) {
@@ -278,6 +302,8 @@ ExitCode run(const std::vector<std::string>& arguments) {
       return run_on_node(*line);
     case config::Command::kStatus:
       return show_status(*line);
+    case config::Command::kIncidents:
+      return show_incidents(*line);
     case config::Command::kValidate:
       return run_validate(*line);
     case config::Command::kHelp:

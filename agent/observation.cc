@@ -136,6 +136,11 @@ Pod make_pod(const cgroup::PodCgroup& cgroup_pod,
   if (cgroup_pod.memory.max) {
     pod.limit = cgroup_pod.memory.max->bytes;
   }
+  if (const auto& events = cgroup_pod.memory.events) {
+    pod.oom = OomCounts{.kills = events->oom_kill.value_or(0),
+                        .limits = events->oom.value_or(0),
+                        .own_limit = cgroup_pod.memory.own_oom};
+  }
   const bool hotplug = sources.root != nullptr && !processes.vm &&
                        has_hotplug_container(*sources.root, sources.kubelet_root_dir, pod.uid);
   pod.workload = classify(cgroup_pod, processes, hotplug);
@@ -162,6 +167,7 @@ void take_api_view(const Host& host,
   if ((**view).kubelet_version) {
     learn_version(*seen.kubelet, *(**view).kubelet_version, *host.proc, *host.root, buffer);
   }
+  seen.evicted = (**view).pods.evicted;
   for (const ApiPod& pod : (**view).pods.live) {
     sources.api.insert_or_assign(pod.uid, pod);
   }
@@ -270,6 +276,7 @@ void observe_kubepods(const Host& host,
   seen.driver = kubepods->driver;
   seen.kubepods = std::move(kubepods->memory);
   seen.kubepods_pressure = kubepods->pressure;
+  seen.qos_oom = kubepods->qos_oom;
   std::move(
       kubepods->problems.begin(), kubepods->problems.end(), std::back_inserter(seen.problems));
   tell_missing_processes(hierarchy, kubepods->pods, seen.problems);

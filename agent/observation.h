@@ -54,7 +54,10 @@ struct Observation {
   std::optional<cgroup::CgroupDriver> driver;
   std::optional<cgroup::CgroupMemory> kubepods;
   cgroup::KubepodsPressure kubepods_pressure;
-  std::vector<Pod> pods;    ///< sorted by UID
+  cgroup::QosOom qos_oom;
+  std::vector<Pod> pods;  ///< sorted by UID
+  /// Pods that the kubelet evicted for memory, as the API server tells.
+  std::vector<EvictedPod> evicted;
   bool pods_known = false;  ///< the kubepods tree could be listed
 
   std::optional<Kubelet> kubelet;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/quantity.h"
+#include "config/utc_time.h"
 
 namespace eviction::agent {
 namespace {
@@ -200,6 +201,45 @@ bool ended_by_itself(const ApiPod& pod, const json& item) {
   return has_ended(pod) || !follow(item, {"metadata", "deletionTimestamp"}).is_null();
 }
 
+/// When a pod's eviction began, or else when the last of its containers had ended.
+/// Source: kubelet v1.36 pkg/kubelet/eviction/eviction_manager.go: DisruptionTarget (from 1.26).
+std::optional<std::chrono::sys_seconds> evicted_at(const json& status) {
+  for (const json& condition : follow(status, {"conditions"})) {
+    if (text_or_empty(follow(condition, {"type"})) == "DisruptionTarget") {
+      return config::parse_utc(text_or_empty(follow(condition, {"lastTransitionTime"})));
+    }
+  }
+  std::optional<std::chrono::sys_seconds> last;
+  for (const json& container : follow(status, {"containerStatuses"})) {
+    const json& finished = follow(container, {"state", "terminated", "finishedAt"});
+    last = std::max(last, config::parse_utc(text_or_empty(finished)));
+  }
+  return last;
+}
+
+/// Absent: it was not evicted for memory. Throws json::exception when a part is of another type.
+std::optional<EvictedPod> evicted_for_memory(const ApiPod& pod, const json& status) {
+  constexpr std::size_t kLongestMessage = 512;
+  const std::string message = text_or_empty(follow(status, {"message"}));
+  if (pod.phase != "Failed" || text_or_empty(follow(status, {"reason"})) != "Evicted" ||
+      message.find("low on resource: memory") == std::string::npos) {
+    return std::nullopt;
+  }
+  return EvictedPod{.uid = pod.uid,
+                    .name_space = pod.name_space,
+                    .name = pod.name,
+                    .at = evicted_at(status),
+                    .message = message.substr(0, kLongestMessage),
+                    .request = pod.request};
+}
+
+void keep_last_evicted(std::vector<EvictedPod>& evicted) {
+  std::ranges::stable_sort(evicted, {}, &EvictedPod::at);
+  if (evicted.size() > kMostEvicted) {
+    evicted.erase(evicted.begin(), evicted.end() - static_cast<std::ptrdiff_t>(kMostEvicted));
+  }
+}
+
 /// Adds the pod to the list where it belongs. Errors: it is no pod.
 Result<void> add_item(const json& item, std::size_t index, PodList& list) {
   Result<ApiPod> pod;
@@ -207,6 +247,9 @@ Result<void> add_item(const json& item, std::size_t index, PodList& list) {
     pod = read_pod(item);
     if (pod && ended_by_itself(*pod, item)) {
       list.ended.push_back(pod->uid);
+    }
+    if (auto evicted = pod ? evicted_for_memory(*pod, item.at("status")) : std::nullopt) {
+      list.evicted.push_back(std::move(*evicted));
     }
   } catch (const json::exception& exception) {
     pod = malformed(exception.what());
@@ -239,6 +282,7 @@ Result<PodList> read_list(const json& document) {
       return tl::unexpected{std::move(added.error())};
     }
   }
+  keep_last_evicted(list.evicted);
   return list;
 }
 

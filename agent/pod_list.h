@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,12 +24,31 @@ struct ApiPod {
   Bytes request;                ///< memory in force, with overhead; zero when it asks for none
 };
 
+/// A pod that the kubelet evicted for memory.
+struct EvictedPod {
+  std::string uid;
+  std::string name_space;
+  std::string name;
+  std::optional<std::chrono::sys_seconds> at;  ///< absent: the API server does not say
+  std::string message;                         ///< the kubelet's; 512 bytes at most
+  Bytes request;
+
+  bool operator==(const EvictedPod&) const = default;
+};
+
+/// Of more evicted pods than this the last ones are kept.
+inline constexpr std::size_t kMostEvicted = 100;
+
 /// The pods of a node.
 struct PodList {
   std::vector<ApiPod> live;  ///< that have not ended
   /// UIDs of those whose end is no deed of the kubelet's: they succeeded, failed by themselves, or
   /// somebody deletes them. One that the kubelet evicted or did not admit is in neither list.
   std::vector<std::string> ended;
+  /// By time, those without one first. They stay in the API until somebody removes them.
+  /// Source: kubelet v1.36 pkg/kubelet/eviction/helpers.go nodeLowMessageFmt ("The node was low on
+  /// resource: memory. ").
+  std::vector<EvictedPod> evicted;
 };
 
 /// Whether the kubelet's eviction passes over the pod.

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
-#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/json_fields.h"
 #include "agent/page.h"
 #include "agent/render.h"
 #include "agent/target_files.h"
 #include "config/atomic_file.h"
+#include "config/utc_time.h"
 
 namespace eviction::agent {
 
@@ -21,10 +22,6 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kStatusFile = "status.json";
-
-std::string utc(std::chrono::sys_seconds at) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", at);
-}
 
 ordered_json transaction_json(const Status& status) {
   if (!status.transaction) {
@@ -48,19 +45,11 @@ ordered_json record_json(const Status& status) {
   ordered_json record{{"restarts_last_day", restarts_within_a_day(status.record, status.at)},
                       {"failures", status.record.failures}};
   if (status.record.last_failure) {
-    record["last_failure"] = utc(*status.record.last_failure);
+    record["last_failure"] = config::to_utc(*status.record.last_failure);
     record["last_failure_reason"] = status.record.last_failure_reason;
   }
   record["refused"] = restart_refused(status.record, status.at);
   return record;
-}
-
-/// Empty when the document has no such text.
-std::string text_at(const ordered_json& document, const char* pointer) {
-  const ordered_json::json_pointer where{pointer};
-  return document.contains(where) && document[where].is_string()
-             ? document[where].get<std::string>()
-             : std::string{};
 }
 
 std::string bytes_at(const ordered_json& document, const char* pointer) {
@@ -102,7 +91,7 @@ std::string guards_rows(const ordered_json& status) {
 
 ordered_json to_json(const Status& status, const Plan& plan) {
   return {{"pid", status.pid},
-          {"written", utc(status.at)},
+          {"written", config::to_utc(status.at)},
           {"mode", config::to_text(status.mode)},
           {"decision", {{"act", to_text(status.decision.act)}, {"reason", status.decision.reason}}},
           {"transaction", transaction_json(status)},

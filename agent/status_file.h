@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "agent/counters.h"
+#include "agent/incident.h"
 #include "agent/plan.h"
 #include "agent/policy/decide.h"
 #include "agent/policy/transaction.h"
@@ -30,6 +31,7 @@ struct Status {
   std::optional<bool> staged;     ///< a value is kept beside its file; absent: not looked
   Deeds deeds;
   Counters counters;
+  IncidentCounts incidents;
   std::vector<std::string> problems;  ///< of configuration, state and the last act
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,16 @@ struct MemoryRequest {
   RequestSource source = RequestSource::kEstimate;
 };
 
+/// What the kernel counted of kills in a pod since its cgroup was made.
+struct OomCounts {
+  std::uint64_t kills = 0;   ///< processes that any OOM killed
+  std::uint64_t limits = 0;  ///< how often its limit or that of a container in it was reached
+  /// How often its own limit was. Absent: Linux before 5.2.
+  std::optional<std::uint64_t> own_limit;
+
+  bool operator==(const OomCounts&) const = default;
+};
+
 /// One live pod: it has a cgroup. Identity is the UID; names are for display.
 struct Pod {
   std::string uid;
@@ -54,6 +65,7 @@ struct Pod {
   std::optional<Bytes> limit;                ///< memory.max in force; absent: none
   std::optional<int> priority;               ///< absent: only the API or the kubelet know it
   std::optional<cgroup::Pressure> pressure;  ///< of a VM's memory; absent for other classes
+  std::optional<OomCounts> oom;              ///< absent: cgroup v1
   std::string vm_uid;  ///< of the VirtualMachineInstance; empty for other classes
 };
 

@@ -218,6 +218,15 @@ Outcome set_textfile(CommandLine& line, const std::string& text) {
   return {};
 }
 
+Outcome set_since(CommandLine& line, const std::string& text) {
+  Result<Since> since = parse_since(text);
+  if (!since) {
+    return tl::unexpected{usage_error("--since: " + since.error().what, since.error().remedy)};
+  }
+  line.since = *since;
+  return {};
+}
+
 Outcome set_option(CommandLine& line, const OptionInfo& option, const std::string& text) {
   if (option.kubelet_flag) {
     line.kubelet_arguments.push_back("--" + std::string{option.name} + '=' + text);
@@ -234,6 +243,9 @@ Outcome set_option(CommandLine& line, const OptionInfo& option, const std::strin
   }
   if (option.name == "capacity") {
     return set_capacity(line, text);
+  }
+  if (option.name == "since") {
+    return set_since(line, text);
   }
   if (option.name == "textfile") {
     return set_textfile(line, text);

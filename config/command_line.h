@@ -8,10 +8,22 @@
 #include "cgroup/bytes.h"
 #include "cgroup/result.h"
 #include "config/kubelet_version.h"
+#include "config/utc_time.h"
 
 namespace eviction::config {
 
-enum class Command { kRun, kPlan, kCheck, kValidate, kStatus, kApply, kRollback, kHelp, kVersion };
+enum class Command {
+  kRun,
+  kPlan,
+  kCheck,
+  kValidate,
+  kStatus,
+  kIncidents,
+  kApply,
+  kRollback,
+  kHelp,
+  kVersion,
+};
 
 enum class OutputFormat { kTable, kJson, kYaml };
 
@@ -31,6 +43,8 @@ struct CommandLine {
   std::optional<std::string> textfile;  ///< run only: ends in ".prom"
 
   bool dry_run = false;  ///< apply only
+
+  std::optional<Since> since;  ///< incidents only; absent: all
 
   // validate only
   std::optional<KubeletVersion> kubelet_version;  ///< never absent for validate

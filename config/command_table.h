@@ -51,6 +51,13 @@ inline constexpr std::array kCommands{
                 "Shows what the running daemon sees, has applied, and last did.",
                 "Exits with 1 if no daemon runs."},
     CommandInfo{
+        Command::kIncidents,
+        "incidents",
+        "[--since TIME] [OPTIONS]",
+        "Shows who was killed or evicted, when, by what, and what would have prevented it.",
+        "Also the changes that were made or put back, and guards that began to refuse. Reads "
+        "what the daemon recorded; it need not run."},
+    CommandInfo{
         Command::kApply,
         "apply",
         "[OPTIONS]",
@@ -79,7 +86,7 @@ inline constexpr CommandSet kNodeCommands = only(Command::kRun) | only(Command::
                                             only(Command::kCheck) | only(Command::kApply) |
                                             only(Command::kRollback);
 inline constexpr CommandSet kWorkCommands =
-    kNodeCommands | only(Command::kValidate) | only(Command::kStatus);
+    kNodeCommands | only(Command::kValidate) | only(Command::kStatus) | only(Command::kIncidents);
 inline constexpr CommandSet kPrintCommands =
     (kWorkCommands & ~only(Command::kRun)) | only(Command::kVersion);
 inline constexpr CommandSet kAllCommands = ~0U;
@@ -119,6 +126,12 @@ inline constexpr std::array kOptions{
                "Also writes the metrics to this file at each full look at the node, for the "
                "textfile collector of node_exporter. Its folder has to be there. The file is "
                "removed when the daemon ends."},
+    OptionInfo{only(Command::kIncidents),
+               "since",
+               '\0',
+               "TIME",
+               "Only from this time on: such as 30m, 2h or 7d before now, 2026-11-22, or "
+               "2026-11-22T12:00:00Z."},
     OptionInfo{
         only(Command::kApply), "dry-run", '\0', "", "Shows what would be done, and does nothing."},
     OptionInfo{kPrintCommands,

@@ -15,7 +15,7 @@ _eviction_agent() {
     fi
 
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run plan check validate status apply rollback version help --help --version'
+        words='run plan check validate status incidents apply rollback version help --help --version'
     else
         case $previous in
             -o | --output) words='table json yaml' ;;
@@ -39,6 +39,7 @@ _eviction_agent_words() {
             ;;
         apply) echo "$common --config --dry-run" ;;
         status) echo "$common" ;;
+        incidents) echo "$common --since" ;;
         validate)
             echo "$common --kubelet-version --capacity --config --config-dir" \
                 --eviction-hard --eviction-soft --eviction-soft-grace-period \
@@ -46,7 +47,7 @@ _eviction_agent_words() {
                 --kube-reserved --system-reserved --enforce-node-allocatable \
                 --memory-manager-policy --reserved-memory
             ;;
-        help) echo 'run plan check validate status apply rollback version help' ;;
+        help) echo 'run plan check validate status incidents apply rollback version help' ;;
         version) echo '--output --help' ;;
     esac
 }

@@ -19,6 +19,9 @@ void add_workloads(Families& families, const Plan& plan);
 /// Single pods.
 void add_pods(Families& families, const Plan& plan, int top_pods);
 
+/// Kills and evictions.
+void add_incidents(Families& families, const IncidentCounts& counts);
+
 /// The agent itself.
 void add_agent(Families& families, const Plan& plan, const Status& status);
 

@@ -3,6 +3,7 @@
 
 #include "agent/metrics/parts.h"
 #include "agent/policy/foreign_settings.h"
+#include "agent/policy/set_thresholds.h"
 #include "config/thresholds.h"
 
 namespace eviction::agent::metrics {
@@ -53,14 +54,12 @@ std::optional<std::vector<AppliedThreshold>> applied_thresholds(const Plan& plan
   if (!kubelet || !plan.memory.capacity) {
     return std::nullopt;
   }
-  const config::KubeletVersion newest{1, config::kNewestMinor, std::nullopt, {}};
-  const config::ParsedThresholds parsed =
-      config::parse_thresholds(kubelet->loaded.settings, kubelet->version.value_or(newest));
-  if (!parsed.errors.empty() || !kubelet->loaded.errors.empty()) {
+  const auto thresholds = set_thresholds(plan.observation);
+  if (!thresholds) {
     return std::nullopt;
   }
   std::vector<AppliedThreshold> applied;
-  for (const config::Threshold& threshold : parsed.thresholds) {
+  for (const config::Threshold& threshold : *thresholds) {
     if (!is_memory_signal(threshold.signal)) {
       continue;
     }

@@ -381,6 +381,21 @@ TEST_F(OwnPods, ComeWithTheVersionWhereTheNodeDoesNotShowIt) {
   EXPECT_FALSE(ask_api_server(root_, kubelet)->kubelet_version);  // nobody asked
 }
 
+TEST_F(OwnPods, HandOnWhoWasEvicted) {
+  ApiView view;
+  view.pods.evicted = {
+      EvictedPod{.uid = "u",
+                 .name_space = "n",
+                 .name = "p",
+                 .at = std::chrono::sys_seconds{std::chrono::seconds{7}},
+                 .message = "m",
+                 .request = 64_MiB},
+      EvictedPod{.uid = "v", .name_space = {}, .name = {}, .at = {}, .message = {}, .request = {}}};
+  const Result<ApiView> handed_on = parse_api_view(render_api_view(view));
+  ASSERT_TRUE(handed_on) << to_text(handed_on.error());
+  EXPECT_EQ(handed_on->pods.evicted, view.pods.evicted);
+}
+
 TEST_F(OwnPods, HandOnWhyTheyAreUnknown) {
   const Result<ApiView> view = ask_api_server(root_, {});
   ASSERT_FALSE(view);

@@ -17,6 +17,7 @@
 #include "config/drop_in.h"
 #include "tests/support/certificates.h"
 #include "tests/support/constructed_node.h"
+#include "tests/support/fake_kmsg.h"
 #include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
 #include "tests/support/tls_server.h"
@@ -89,10 +90,33 @@ class DaemonTest : public testing::Test {
   }
 
   tests::TemporaryTree tree_;
+  tests::FakeKmsg kmsg_{tree_};
   cgroup::Buffer buffer_;
   config::LoadedConfig reloaded_;
   bool held_ = false;
 };
+
+constexpr const char* kIncidents = "/var/lib/eviction-agent/incidents.jsonl";
+
+TEST_F(DaemonTest, RecordsAKillOnceOverARestart) {
+  const std::string kill =
+      "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+      "task_memcg=/system.slice/a.service,task=a,pid=1,uid=0";
+  tree_.file("proc/sys/kernel/random/boot_id", "b\n");
+  kmsg_.log(kill);
+  run(Mode::kStage, [this] { return exists(kIncidents); });
+  kmsg_.rewind();
+  kmsg_.log(kill);
+  run(Mode::kStage,
+      [&] { return content(kIncidents).find("\"sequence\":1") != std::string::npos; });
+  const std::string log = content(kIncidents);
+  std::size_t kills = 0;
+  for (std::size_t at = log.find("oom-kill"); at != std::string::npos;
+       at = log.find("oom-kill", at + 1)) {
+    ++kills;
+  }
+  EXPECT_EQ(kills, 2U) << log;
+}
 
 TEST_F(DaemonTest, StagesItsValueAndTellsSo) {
   run(Mode::kStage, [this] { return status().is_object(); });

@@ -133,6 +133,18 @@ TEST(Metrics, CountWhatTheDaemonDid) {
   EXPECT_THAT(text, HasSubstr("\neviction_agent_tick_duration_seconds_count{tick=\"walk\"} 2\n"));
 }
 
+TEST(Metrics, CountKillsByCauseAndEvictionsByClass) {
+  Status status = sample_status();
+  status.incidents.oom_kills[IncidentCause::kCpuset] = 3;
+  status.incidents.evictions[WorkloadClass::kVm] = 2;
+  status.incidents.evictions_unclassed = 1;
+  const std::string text = metrics_of(tests::sample_plan(), status);
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_kernel_oom_kills_total{cause=\"cpuset\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_kernel_oom_kills_total{cause=\"node\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_kubelet_evictions_total{class=\"vm\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_kubelet_evictions_total{class=\"unknown\"} 1\n"));
+}
+
 TEST(Metrics, CountErrorsByTheKindOfTheFile) {
   Counters counters;
   const auto fail = [&counters](const std::string& path) {

@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "config/utc_time.h"
+
 namespace eviction::agent {
 namespace {
 
@@ -141,6 +143,68 @@ TEST(PodList, KnowsWhoEndedWithoutTheKubeletsDoing) {
     EXPECT_FALSE(ended(status.c_str())) << reason;
     EXPECT_FALSE(ended(status.c_str(), true)) << reason;
   }
+}
+
+TEST(PodList, KnowsWhoWasEvictedForMemory) {
+  const auto evicted = [](const char* status) {
+    json value = pod(R"({"containers": [{"name": "c", "resources": {"requests":
+        {"memory": "64Mi"}}}]})",
+                     "{}");
+    value["status"] = json::parse(status);
+    const auto pods = parse_pod_list(list_of(value));
+    EXPECT_TRUE(pods) << to_text(pods.error());
+    return pods->evicted;
+  };
+  // As kubelet 1.36 writes it.
+  const auto pods = evicted(R"({"phase": "Failed", "reason": "Evicted", "message":
+      "The node was low on resource: memory. Threshold quantity: 500Mi, available: 481112Ki. ",
+      "conditions": [{"type": "Ready", "lastTransitionTime": "2026-11-20T09:00:00Z"},
+        {"type": "DisruptionTarget", "lastTransitionTime": "2026-11-20T10:00:00Z"}]})");
+  ASSERT_EQ(pods.size(), 1U);
+  EXPECT_EQ(config::to_utc(*pods[0].at), "2026-11-20T10:00:00Z");
+  EXPECT_EQ(pods[0].request, 64_MiB);
+  EXPECT_TRUE(pods[0].message.ends_with("481112Ki. "));
+  // Before 1.26 there is no such condition.
+  const auto old = evicted(R"({"phase": "Failed", "reason": "Evicted",
+      "message": "The node was low on resource: memory. ", "containerStatuses": [
+        {"name": "c", "state": {"terminated": {"finishedAt": "2026-11-20T10:00:01Z"}}},
+        {"name": "d", "state": {"terminated": {"finishedAt": "2026-11-20T10:00:00Z"}}}]})");
+  ASSERT_EQ(old.size(), 1U);
+  EXPECT_EQ(config::to_utc(*old[0].at), "2026-11-20T10:00:01Z");
+  EXPECT_FALSE(evicted(R"({"phase": "Failed", "reason": "Evicted",
+      "message": "The node was low on resource: memory. "})")
+                   .at(0)
+                   .at);
+  EXPECT_TRUE(evicted(R"({"phase": "Failed", "reason": "Evicted",
+      "message": "The node was low on resource: ephemeral-storage. "})")
+                  .empty());
+  EXPECT_TRUE(evicted(R"({"phase": "Failed", "reason": "OutOfmemory"})").empty());
+  EXPECT_TRUE(evicted(R"({"phase": "Running", "reason": "Evicted",
+      "message": "The node was low on resource: memory. "})")
+                  .empty());
+}
+
+TEST(PodList, KeepsTheLastEvicted) {
+  json items = json::array();
+  for (int i = 0; i < 150; ++i) {
+    json value = pod(R"({"containers": []})", "{}");
+    value["metadata"]["uid"] = std::to_string(i);
+    value["status"] = {
+        {"phase", "Failed"},
+        {"reason", "Evicted"},
+        {"message", "low on resource: memory" + std::string(1000, 'x')},
+        {"conditions",
+         {{{"type", "DisruptionTarget"},
+           {"lastTransitionTime",
+            config::to_utc(std::chrono::sys_seconds{std::chrono::seconds{(i * 7) % 150}})}}}}};
+    items.push_back(value);
+  }
+  const auto pods = parse_pod_list(json{{"kind", "PodList"}, {"items", items}}.dump());
+  ASSERT_TRUE(pods) << to_text(pods.error());
+  ASSERT_EQ(pods->evicted.size(), kMostEvicted);
+  EXPECT_EQ(pods->evicted.front().at->time_since_epoch().count(), 50);
+  EXPECT_EQ(pods->evicted.back().at->time_since_epoch().count(), 149);
+  EXPECT_LE(pods->evicted.front().message.size(), 512U);
 }
 
 TEST(PodList, MayBeEmpty) {

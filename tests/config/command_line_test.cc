@@ -56,6 +56,10 @@ TEST(CommandLine, DefaultsOfAPlan) {
 
 TEST(CommandLine, TakesATextFileForRunOnly) {
   EXPECT_EQ(parsed({"run"}).textfile, std::nullopt);
+  EXPECT_EQ(parsed({"incidents"}).since.has_value(), false);
+  EXPECT_EQ(parsed({"incidents", "--since", "2h", "-o", "json"}).since->ago, std::chrono::hours{2});
+  EXPECT_THAT(usage_error_of({"incidents", "--since=soon"}), HasSubstr("allowed: such as 30m"));
+  EXPECT_THAT(usage_error_of({"status", "--since=2h"}), HasSubstr("an option of incidents"));
   EXPECT_EQ(parsed({"run", "--textfile", "/t/e.prom"}).textfile, "/t/e.prom");
   EXPECT_THAT(usage_error_of({"run", "--textfile=/t/e.txt"}), HasSubstr("does not end in .prom"));
   EXPECT_THAT(usage_error_of({"plan", "--textfile=/t/e.prom"}), HasSubstr("--textfile"));

@@ -113,8 +113,9 @@ std::string completed(const std::string& words, std::size_t last) {
 }
 
 TEST(Completion, OffersCommandsOptionsAndValues) {
-  EXPECT_EQ(completed("eviction-agent ''", 1),
-            "run plan check validate status apply rollback version help --help --version");
+  EXPECT_EQ(
+      completed("eviction-agent ''", 1),
+      "run plan check validate status incidents apply rollback version help --help --version");
   EXPECT_EQ(completed("eviction-agent v", 1), "validate version");
   EXPECT_EQ(completed("eviction-agent plan --path.r", 2), "--path.rootfs");
   EXPECT_EQ(completed("eviction-agent plan --eviction", 2), "");
@@ -131,8 +132,15 @@ TEST(Completion, OffersCommandsOptionsAndValues) {
 }
 
 TEST(Completion, OffersEveryOptionOfTheCommandAndNoOther) {
-  for (const char* command :
-       {"run", "plan", "check", "validate", "status", "apply", "rollback", "version"}) {
+  for (const char* command : {"run",
+                              "plan",
+                              "check",
+                              "validate",
+                              "status",
+                              "incidents",
+                              "apply",
+                              "rollback",
+                              "version"}) {
     std::set<std::string> taken;
     for (const OptionInfo& option : kOptions) {
       if (takes(std::ranges::find(kCommands, command, &CommandInfo::name)->command, option)) {

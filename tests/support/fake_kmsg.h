@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cgroup/descriptor.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::tests {
+
+/// A tree's dev/kmsg: a pipe that keeps the bounds of what is written (pipe(7), O_DIRECT), so that
+/// a read gives one record as of the real one.
+class FakeKmsg {
+ public:
+  explicit FakeKmsg(TemporaryTree& tree) {
+    tree.directory("dev");
+    constexpr int kRoom = 1 << 20;
+    if (::mkfifo(tree.path("dev/kmsg").c_str(), S_IRUSR | S_IWUSR) != 0) {
+      std::abort();
+    }
+    file_ = Descriptor{::open(tree.path("dev/kmsg").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+    if (::fcntl(file_.get(), F_SETFL, O_NONBLOCK | O_DIRECT) != 0 ||
+        ::fcntl(file_.get(), F_SETPIPE_SZ, kRoom) < 0) {
+      std::abort();
+    }
+  }
+
+  /// The kernel logs a line, its text escaped already.
+  void log(const std::string& text) {
+    records_.push_back("6," + std::to_string(records_.size()) + ",1000000,-;" + text + '\n');
+    write(records_.back());
+  }
+
+  /// What a process finds that opens it anew: all that was logged since boot.
+  void rewind() const {
+    for (const std::string& record : records_) {
+      write(record);
+    }
+  }
+
+ private:
+  void write(const std::string& record) const {
+    if (::write(file_.get(), record.data(), record.size()) != static_cast<ssize_t>(record.size())) {
+      std::abort();
+    }
+  }
+
+  Descriptor file_;
+  std::vector<std::string> records_;
+};
+
+}  // namespace eviction::tests
