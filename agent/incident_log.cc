@@ -82,21 +82,14 @@ int write_all(int fd, std::string_view text) {
   return ::fdatasync(fd) == 0 ? 0 : errno;
 }
 
-}  // namespace
-
-Result<void> append_incidents(const cgroup::Directory& root,
-                              const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) {
-    text += line;
-  }
-  const Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
-  auto log = folder ? open_log(*folder) : tl::unexpected{folder.error()};
+/// Appends the text to the log, or to a new one where it would become too long.
+Result<void> append(const cgroup::Directory& folder, std::string text) {
+  auto log = open_log(folder);
   if (log && log->size != 0 && log->size + text.size() > kIncidentFileLimit) {
-    if (const auto moved = config::rename_durably(*folder, log_name(), older_name()); !moved) {
-      return tl::unexpected{moved.error()};
+    if (Result<void> moved = config::rename_durably(folder, log_name(), older_name()); !moved) {
+      return moved;
     }
-    log = open_log(*folder);
+    log = open_log(folder);
   }
   if (!log) {
     return tl::unexpected{log.error()};
@@ -105,7 +98,29 @@ Result<void> append_incidents(const cgroup::Directory& root,
     text.insert(0, 1, '\n');
   }
   const int code = write_all(log->file.get(), text);
-  return code == 0 ? Result<void>{} : failure(*folder, code);
+  return code == 0 ? Result<void>{} : failure(folder, code);
+}
+
+}  // namespace
+
+Result<void> append_incidents(const cgroup::Directory& root,
+                              const std::vector<std::string>& lines) {
+  constexpr std::size_t kChunk = std::size_t{64} << 10;
+  const Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  std::string text;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    text += lines[i];
+    if (text.size() < kChunk && i + 1 < lines.size()) {
+      continue;
+    }
+    if (Result<void> kept = append(*folder, std::exchange(text, {})); !kept) {
+      return kept;
+    }
+  }
+  return {};
 }
 
 Result<std::size_t> visit_incidents(const cgroup::Directory& root,

@@ -12,6 +12,7 @@
 #include "agent/incident_log.h"
 #include "agent/json_fields.h"
 #include "agent/live_node.h"
+#include "agent/page.h"
 #include "agent/policy/set_thresholds.h"
 #include "config/utc_time.h"
 #include "systemd/journal.h"
@@ -118,6 +119,7 @@ void IncidentRecorder::walked() {
   add_counted();
   add_evictions();
   add_guards();
+  keep();
   ++walks_;
   std::erase_if(told_, [this](const auto& told) { return told.second + 1 < walks_; });
 }
@@ -179,12 +181,27 @@ void IncidentRecorder::add_guards() {
 
 void IncidentRecorder::add(const Incident& incident) {
   count(incident);
-  systemd::log_with_fields(
-      level_of(incident),
-      incident.what + (incident.prevention.empty() ? "" : "; ") + incident.prevention,
-      journal_fields(incident));
+  const std::string text =
+      incident.what + (incident.prevention.empty() ? "" : "; ") + incident.prevention;
+  systemd::log_with_fields(level_of(incident), printable(text), journal_fields(incident));
+  lines_.push_back(render_incident(incident));
+  // One write for all that is told at once: a kernel that kills a lot is short of memory, and slow.
+  if (lines_.size() == 1) {
+    auto later = loop_.after({}, [this] { keep(); });
+    if (later) {
+      keep_ = std::move(*later);
+    } else {
+      log_problem_ = later.error();
+    }
+  }
+}
+
+void IncidentRecorder::keep() {
+  if (lines_.empty()) {
+    return;
+  }
   log_problem_.reset();
-  if (const Result<void> kept = append_incidents(*host_.root, {render_incident(incident)}); !kept) {
+  if (const Result<void> kept = append_incidents(*host_.root, std::exchange(lines_, {})); !kept) {
     log_problem_ = kept.error();
   }
 }

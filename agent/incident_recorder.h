@@ -37,6 +37,7 @@ class IncidentRecorder {
   /// the log of before, and then what the kernel's log holds that is not in it.
   void walked();
 
+  /// Counted and logged at once; on the disk in the loop's next turn.
   void add(const Incident& incident);
 
   [[nodiscard]] const IncidentCounts& counts() const { return counts_; }
@@ -57,6 +58,7 @@ class IncidentRecorder {
   void add_evictions();
   void add_guards();
   void count(const Incident& incident);
+  void keep();
   [[nodiscard]] Scene scene() const;
 
   const Host& host_;
@@ -78,6 +80,8 @@ class IncidentRecorder {
   std::uint64_t walks_ = 0;
   std::map<std::string, std::uint64_t> told_;  ///< UID: the walk before whose end a kill was told
   IncidentCounts counts_;
+  std::vector<std::string> lines_;  ///< that are to be kept
+  systemd::EventSource keep_;
 };
 
 }  // namespace eviction::agent

@@ -36,8 +36,8 @@ std::string threshold_advice(const Scene& scene) {
 
 std::string limit_advice(const Incident& incident, const std::string& whose) {
   const auto bytes = incident.limit ? incident.limit->bytes : std::nullopt;
-  return "the limit of " + whose + (bytes ? ", " + to_human(*bytes) + "," : "") +
-         " was reached: raise it, or have less used; no eviction threshold prevents this";
+  return "a higher limit of " + whose + (bytes ? " than " + to_human(*bytes) : std::string{}) +
+         ", or less use; no eviction threshold prevents this";
 }
 
 std::string ancestor_advice(const Incident& incident, const Scene& scene) {

@@ -96,6 +96,15 @@ TEST_F(IncidentLogTest, StaysWithinItsLimit) {
   EXPECT_EQ(kept.back(), "299" + long_text);
 }
 
+TEST_F(IncidentLogTest, StaysWithinItsLimitWhateverComesAtOnce) {
+  const std::vector<std::string> lines(2000,
+                                       render_incident(incident_at(0, std::string(900, 'x'))));
+  ASSERT_TRUE(append_incidents(root_, lines));
+  EXPECT_LE(std::filesystem::file_size(path()), kIncidentFileLimit);
+  EXPECT_LE(std::filesystem::file_size(path(".1")), kIncidentFileLimit);
+  EXPECT_GT(loaded().size(), 600U);
+}
+
 TEST_F(IncidentLogTest, ShowsTheLastThousand) {
   std::vector<std::string> lines;
   lines.reserve(1500);

@@ -477,6 +477,19 @@ TEST(IncidentRecorder, TellsOfAGuardWhenItBeginsToRefuse) {
   EXPECT_EQ(incidents[0].at("cause"), "agent");
 }
 
+// A task may call itself anything, an escape sequence of the terminal too.
+TEST(IncidentRecorder, LogsNothingButText) {
+  Node node;
+  node.with_log().log(
+      "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+      "task_memcg=/a,task=\\x1b[2J\\x0aerror: x,pid=1,uid=0");
+  testing::internal::CaptureStdout();  // spdlog's default logger writes there
+  node.walk();
+  const std::string logged = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(logged, HasSubstr("the kernel killed ?[2J error: x (process 1)"));
+  EXPECT_EQ(std::ranges::count(logged, '\n'), 1);
+}
+
 TEST(IncidentRecorder, CountsByCauseAndClass) {
   Node node;
   const std::string path = scope(kSystemdBurstable);
