@@ -14,7 +14,7 @@ std::uint64_t count_of(const std::map<Key, std::uint64_t>& counts, Key key) {
 }  // namespace
 
 void add_incidents(Families& families, const IncidentCounts& counts) {
-  families.counter("kernel_oom_kills_total",
+  families.counter("oom_kills_total",
                    "OOM kills by whose limit was reached; node: the whole node was out of memory, "
                    "cpuset and memory-policy: the NUMA nodes it was bound to were.");
   for (const IncidentCause cause : kOomCauses) {

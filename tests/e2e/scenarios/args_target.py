@@ -5,6 +5,7 @@ copy of a hard threshold: kubepods' limit less what pods use."""
 from node import Node, expect, say
 
 from . import Kind, scenario
+from .incidents import expect_loss, losses
 from .plain_node import add_hog, failed
 
 FOLDER = "/etc/rancher/rke2/config.yaml.d"
@@ -75,6 +76,9 @@ def args_enforce(node: Node) -> None:
     expect(hog["reason"] == "Evicted", "the hog was not evicted")
     expect(node.vmstat("oom_kill") == 0, "the kernel killed")
     expect(node.container_pids("vm") == before, "the VM was lost")
+    node.machine.wait_for("its incident", lambda: losses(node), 180, every=5)
+    (loss,) = losses(node)
+    expect_loss(loss, node.pod("hog")["uid"], "kubelet-eviction")
 
 
 def committed(node: Node) -> bool:
