@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/curl_library.h"
 
-#include <dlfcn.h>
-
 #include <string>
+
+#include <dlfcn.h>
 
 namespace eviction::agent {
 namespace {
