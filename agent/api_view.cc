@@ -29,6 +29,24 @@ std::optional<config::KubeletVersion> read_kubelet_version(const cgroup::Directo
   return version ? std::optional{*version} : std::nullopt;
 }
 
+json to_json(const std::optional<Resize>& resize) {
+  if (!resize) {
+    return nullptr;
+  }
+  return {{"since", resize->since ? json(resize->since->time_since_epoch().count()) : json()}};
+}
+
+std::optional<Resize> resize_of(const json& value) {
+  if (value.is_null()) {
+    return std::nullopt;
+  }
+  Resize resize;
+  if (const json& since = value.at("since"); !since.is_null()) {
+    resize.since = std::chrono::sys_seconds{std::chrono::seconds{whole_seconds(since)}};
+  }
+  return resize;
+}
+
 json to_json(const ApiPod& pod) {
   return {{"uid", pod.uid},
           {"namespace", pod.name_space},
@@ -36,7 +54,8 @@ json to_json(const ApiPod& pod) {
           {"priority", pod.priority ? json(*pod.priority) : json(nullptr)},
           {"static", pod.is_static},
           {"phase", pod.phase},
-          {"request_bytes", pod.request.value()}};
+          {"request_bytes", pod.request.value()},
+          {"resize", to_json(pod.resize)}};
 }
 
 ApiPod pod_of(const json& value) {
@@ -52,6 +71,7 @@ ApiPod pod_of(const json& value) {
   pod.phase = value.at("phase").get<std::string>();
   pod.request =
       Bytes{number_within(value.at("request_bytes"), 0, std::numeric_limits<std::int64_t>::max())};
+  pod.resize = resize_of(value.at("resize"));
   return pod;
 }
 

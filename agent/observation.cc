@@ -104,6 +104,7 @@ void take_api(Pod& pod, const ApiPod& api) {
   pod.name = api.name;
   pod.priority = api.priority.value_or(0);  // the kubelet ranks a pod without one as 0
   pod.request = MemoryRequest{api.request, api.request, RequestSource::kApi};
+  pod.resize = api.resize;
   if (is_never_evicted(api) && pod.workload == WorkloadClass::kContainer) {
     pod.workload = WorkloadClass::kSystem;
   }
@@ -276,6 +277,7 @@ void observe_kubepods(const Host& host,
   seen.driver = kubepods->driver;
   seen.kubepods = std::move(kubepods->memory);
   seen.kubepods_pressure = kubepods->pressure;
+  seen.kubepods_reclaim = kubepods->reclaim;
   seen.qos_oom = kubepods->qos_oom;
   std::move(
       kubepods->problems.begin(), kubepods->problems.end(), std::back_inserter(seen.problems));

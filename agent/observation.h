@@ -54,6 +54,7 @@ struct Observation {
   std::optional<cgroup::CgroupDriver> driver;
   std::optional<cgroup::CgroupMemory> kubepods;
   cgroup::KubepodsPressure kubepods_pressure;
+  cgroup::KubepodsReclaim kubepods_reclaim;
   cgroup::QosOom qos_oom;
   std::vector<Pod> pods;  ///< sorted by UID
   /// Pods that the kubelet evicted for memory, as the API server tells.

@@ -78,18 +78,17 @@ Result<Bytes> in_force(const json& spec, const json& status, bool resizing) {
 
 /// Kubelets up to 1.32 say so in status.resize, later ones in conditions. A wish that the node can
 /// never grant is no resize under way.
-bool is_resizing(const json& status) {
-  const std::string resize = text_or_empty(follow(status, {"resize"}));
-  if (!resize.empty() && resize != "Infeasible") {
-    return true;
-  }
-  const json& conditions = follow(status, {"conditions"});
-  return std::any_of(conditions.begin(), conditions.end(), [](const json& condition) {
+std::optional<Resize> resize_of(const json& status) {
+  for (const json& condition : follow(status, {"conditions"})) {
     const std::string type = text_or_empty(follow(condition, {"type"}));
-    return (type == "PodResizePending" || type == "PodResizeInProgress") &&
-           text_or_empty(follow(condition, {"status"})) == "True" &&
-           text_or_empty(follow(condition, {"reason"})) != "Infeasible";
-  });
+    if ((type == "PodResizePending" || type == "PodResizeInProgress") &&
+        text_or_empty(follow(condition, {"status"})) == "True" &&
+        text_or_empty(follow(condition, {"reason"})) != "Infeasible") {
+      return Resize{config::parse_utc(text_or_empty(follow(condition, {"lastTransitionTime"})))};
+    }
+  }
+  const std::string resize = text_or_empty(follow(status, {"resize"}));
+  return resize.empty() || resize == "Infeasible" ? std::nullopt : std::optional{Resize{}};
 }
 
 /// The status of a container by its name; null when there is none yet.
@@ -129,8 +128,7 @@ Result<Bytes> sum_of_containers(const json& spec, const json& status, bool resiz
   return std::max(running + sidecars, starting);
 }
 
-Result<Bytes> pod_request(const json& spec, const json& status) {
-  const bool resizing = is_resizing(status);
+Result<Bytes> pod_request(const json& spec, const json& status, bool resizing) {
   // A status carries the sum of the containers in the same place when there is no such spec.
   const bool as_a_whole = !follow(spec, {"resources", "requests", "memory"}).is_null();
   Result<Bytes> request =
@@ -179,7 +177,8 @@ Result<ApiPod> read_pod(const json& item) {
   const json& status = item.at("status");
   pod.phase = text_or_empty(follow(status, {"phase"}));
   const Result<std::optional<int>> priority = priority_of(spec);
-  const Result<Bytes> request = pod_request(spec, status);
+  pod.resize = resize_of(status);
+  const Result<Bytes> request = pod_request(spec, status, pod.resize.has_value());
   if (!priority || !request) {
     return tl::unexpected{priority ? request.error() : priority.error()};
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/workload.h"
 #include "cgroup/bytes.h"
 #include "cgroup/result.h"
 
@@ -18,10 +19,11 @@ struct ApiPod {
   std::string uid;  ///< as its cgroup carries it: of a static pod the kubelet's own
   std::string name_space;
   std::string name;
-  std::optional<int> priority;  ///< absent: nobody set one
-  bool is_static = false;       ///< from a file of the node, or the mirror of such a pod
-  std::string phase;            ///< "Pending", "Running" or "Unknown"
-  Bytes request;                ///< memory in force, with overhead; zero when it asks for none
+  std::optional<int> priority;   ///< absent: nobody set one
+  bool is_static = false;        ///< from a file of the node, or the mirror of such a pod
+  std::string phase;             ///< "Pending", "Running" or "Unknown"
+  Bytes request;                 ///< memory in force, with overhead; zero when it asks for none
+  std::optional<Resize> resize;  ///< absent: none is under way
 };
 
 /// A pod that the kubelet evicted for memory.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,13 @@ struct MemoryRequest {
   RequestSource source = RequestSource::kEstimate;
 };
 
+/// A change of a running pod's memory request that its kubelet has not finished.
+struct Resize {
+  std::optional<std::chrono::sys_seconds> since;  ///< absent: kubelets up to 1.32 do not say
+
+  bool operator==(const Resize&) const = default;
+};
+
 /// What the kernel counted of kills in a pod since its cgroup was made.
 struct OomCounts {
   std::uint64_t kills = 0;   ///< processes that any OOM killed
@@ -61,6 +69,7 @@ struct Pod {
   cgroup::QosClass qos = cgroup::QosClass::kBurstable;
   std::optional<Bytes> usage;                ///< memory.current
   std::optional<Bytes> working_set;          ///< usage without inactive file pages
+  std::optional<Resize> resize;              ///< absent: none is under way, or no API server tells
   std::optional<MemoryRequest> request;      ///< absent: no source tells, not even an estimate
   std::optional<Bytes> limit;                ///< memory.max in force; absent: none
   std::optional<int> priority;               ///< absent: only the API or the kubelet know it

@@ -107,11 +107,14 @@ class Walk {
     result_.driver = path.ends_with(kSlice) ? CgroupDriver::kSystemd : CgroupDriver::kCgroupfs;
     result_.memory = read_memory(*directory);
     result_.pressure.all = read_pressure_of(*directory);
+    result_.reclaim.all = read_reclaim_of(*directory);
     read_pods(*directory, *names, path, QosClass::kGuaranteed);
     const Class burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
     const Class besteffort = read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
     result_.pressure.burstable = burstable.pressure;
     result_.pressure.besteffort = besteffort.pressure;
+    result_.reclaim.burstable = burstable.reclaim;
+    result_.reclaim.besteffort = besteffort.reclaim;
     result_.qos_oom = {burstable.own_oom, besteffort.own_oom};
     return std::move(result_);
   }
@@ -169,9 +172,15 @@ class Walk {
         .value_or(std::optional<Pressure>{});
   }
 
+  /// Absent on v1, whose counters are those of the cgroup without those below it.
+  std::optional<Vmstat> read_reclaim_of(const Directory& directory) {
+    return files_.events_local.empty() ? std::nullopt : keep(read_reclaim(directory, buffer_));
+  }
+
   /// What is read of a QoS class's own cgroup.
   struct Class {
     std::optional<Pressure> pressure;
+    std::optional<Vmstat> reclaim;
     std::optional<std::uint64_t> own_oom;
   };
 
@@ -189,6 +198,7 @@ class Walk {
         continue;
       }
       found.pressure = read_pressure_of(*directory);
+      found.reclaim = read_reclaim_of(*directory);
       if (!files_.events_local.empty()) {
         found.own_oom = read_own_oom(*directory, std::nullopt);
       }

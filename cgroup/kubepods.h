@@ -13,6 +13,7 @@
 #include "cgroup/memory.h"
 #include "cgroup/pressure.h"
 #include "cgroup/result.h"
+#include "cgroup/vmstat.h"
 
 namespace eviction::cgroup {
 
@@ -66,6 +67,13 @@ struct KubepodsPressure {
   std::optional<Pressure> besteffort;
 };
 
+/// What reclaim has cost kubepods and its QoS classes. Absent: no such cgroup, or cgroup v1.
+struct KubepodsReclaim {
+  std::optional<Vmstat> all;
+  std::optional<Vmstat> burstable;
+  std::optional<Vmstat> besteffort;
+};
+
 /// How often the limits of the QoS classes' cgroups killed, as CgroupMemory::own_oom.
 struct QosOom {
   std::optional<std::uint64_t> burstable;
@@ -78,6 +86,7 @@ struct Kubepods {
   std::string path;                    ///< relative to the hierarchy's root ("kubepods.slice")
   std::optional<CgroupMemory> memory;  ///< absent when kubepods itself could not be read
   KubepodsPressure pressure;
+  KubepodsReclaim reclaim;
   QosOom qos_oom;
   std::vector<PodCgroup> pods;  ///< by QoS class, then in name order
   std::vector<Error> problems;  ///< files that could not be read, once each

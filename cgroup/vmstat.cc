@@ -65,4 +65,8 @@ Result<Vmstat> read_vmstat(const Directory& proc, Buffer& buffer) {
   return read_parsed(proc, "vmstat", buffer, parse_vmstat);
 }
 
+Result<Vmstat> read_reclaim(const Directory& cgroup, Buffer& buffer) {
+  return read_parsed(cgroup, "memory.stat", buffer, parse_vmstat);
+}
+
 }  // namespace eviction::cgroup

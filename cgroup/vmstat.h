@@ -28,4 +28,9 @@ struct Vmstat {
 [[nodiscard]] Result<Vmstat> parse_vmstat(std::string_view text);
 [[nodiscard]] Result<Vmstat> read_vmstat(const Directory& proc, Buffer& buffer);
 
+/// Those of a v2 cgroup, with all below it, from its memory.stat: refaults (Linux 5.9), and pages
+/// scanned (Linux 6.0) since it was made; the others are absent.
+/// Source: linux v6.1 mm/memcontrol.c memcg_vm_event_stat[], memory_stats[].
+[[nodiscard]] Result<Vmstat> read_reclaim(const Directory& cgroup, Buffer& buffer);
+
 }  // namespace eviction::cgroup

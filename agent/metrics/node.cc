@@ -84,18 +84,40 @@ void add_pressures(Families& families, const Observation& seen) {
   add_pressure(families, "besteffort", seen.kubepods_pressure.besteffort);
 }
 
-void add_reclaim(Families& families, const cgroup::Vmstat& vmstat) {
+struct ReclaimScope {
+  std::string_view name;
+  const std::optional<cgroup::Vmstat>& counters;
+};
+
+void add_reclaim(Families& families, const Observation& seen) {
+  const std::array scopes{ReclaimScope{"node", seen.vmstat},
+                          ReclaimScope{"kubepods", seen.kubepods_reclaim.all},
+                          ReclaimScope{"burstable", seen.kubepods_reclaim.burstable},
+                          ReclaimScope{"besteffort", seen.kubepods_reclaim.besteffort}};
   families.counter("workingset_refaults_total",
-                   "Pages read back soon after they were reclaimed, since boot.");
-  families.add(vmstat.workingset_refault_anon, {{"type", "anon"}});
-  families.add(vmstat.workingset_refault_file, {{"type", "file"}});
+                   "Pages read back soon after they were reclaimed: of the node, of kubepods, and "
+                   "of its QoS classes.");
+  for (const auto& [scope, counters] : scopes) {
+    if (counters) {
+      families.add(counters->workingset_refault_anon, {{"scope", scope}, {"type", "anon"}});
+      families.add(counters->workingset_refault_file, {{"scope", scope}, {"type", "file"}});
+    }
+  }
+  families.counter("reclaim_scanned_pages_total",
+                   "Pages looked at by reclaim, in an allocation or by kswapd: of the node, of "
+                   "kubepods, and of its QoS classes.");
+  for (const auto& [scope, counters] : scopes) {
+    if (counters) {
+      families.add(counters->pgscan_direct, {{"scope", scope}, {"by", "direct"}});
+      families.add(counters->pgscan_kswapd, {{"scope", scope}, {"by", "kswapd"}});
+    }
+  }
+}
+
+void add_vmstat(Families& families, const cgroup::Vmstat& vmstat) {
   families.counter("direct_reclaim_stalls_total",
                    "Allocations that had to reclaim memory themselves, since boot.");
   families.add(vmstat.allocstall);
-  families.counter("reclaim_scanned_pages_total",
-                   "Pages looked at by reclaim, in an allocation or by kswapd, since boot.");
-  families.add(vmstat.pgscan_direct, {{"by", "direct"}});
-  families.add(vmstat.pgscan_kswapd, {{"by", "kswapd"}});
   families.counter("swapped_pages_total", "Pages read from and written to swap, since boot.");
   families.add(vmstat.pswpin, {{"direction", "in"}});
   families.add(vmstat.pswpout, {{"direction", "out"}});
@@ -142,8 +164,9 @@ void add_node(Families& families, const Plan& plan) {
                  "Working set of kubepods, as the kubelet counts it.");
   families.add(seen.kubepods ? seen.kubepods->working_set() : std::nullopt);
   add_pressures(families, seen);
+  add_reclaim(families, seen);
   if (seen.vmstat) {
-    add_reclaim(families, *seen.vmstat);
+    add_vmstat(families, *seen.vmstat);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+
 #include "agent/metrics/families.h"
 #include "agent/plan.h"
 #include "agent/status_file.h"
@@ -13,8 +15,8 @@ void add_node(Families& families, const Plan& plan);
 /// The threshold that is needed, the one in force, and what lies between.
 void add_value(Families& families, const Plan& plan);
 
-/// Sums by class, and requests by source.
-void add_workloads(Families& families, const Plan& plan);
+/// Sums by class, and requests by source. now: of the plan.
+void add_workloads(Families& families, const Plan& plan, std::chrono::sys_seconds now);
 
 /// Single pods.
 void add_pods(Families& families, const Plan& plan, int top_pods);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <chrono>
 #include <map>
 
 #include "agent/metrics/parts.h"
@@ -43,9 +44,32 @@ void add_requests(Families& families, const std::vector<Pod>& pods) {
   }
 }
 
+/// Of pods that the API server tells of. A kubelet that can grant a resize does so within seconds
+/// of its next look at the pod.
+void add_resizes(Families& families, const std::vector<Pod>& pods, std::chrono::sys_seconds now) {
+  constexpr std::chrono::minutes kOverdue{10};
+  std::uint64_t under_way = 0;
+  std::uint64_t overdue = 0;
+  bool told = false;
+  for (const Pod& pod : pods) {
+    told = told || (pod.request && pod.request->source == RequestSource::kApi);
+    if (pod.resize) {
+      const bool late = pod.resize->since && now - *pod.resize->since > kOverdue;
+      ++(late ? overdue : under_way);
+    }
+  }
+  families.gauge("request_resizes",
+                 "Pods whose memory is being resized; the larger of both requests counts. overdue: "
+                 "for more than 10 minutes.");
+  if (told) {
+    families.add(under_way, {{"state", "under-way"}});
+    families.add(overdue, {{"state", "overdue"}});
+  }
+}
+
 }  // namespace
 
-void add_workloads(Families& families, const Plan& plan) {
+void add_workloads(Families& families, const Plan& plan, std::chrono::sys_seconds now) {
   if (!plan.observation.pods_known) {
     return;
   }
@@ -72,6 +96,7 @@ void add_workloads(Families& families, const Plan& plan) {
     families.add(sum.headroom, {{"class", to_text(workload)}});
   }
   add_requests(families, plan.observation.pods);
+  add_resizes(families, plan.observation.pods, now);
 }
 
 }  // namespace eviction::agent::metrics

@@ -381,6 +381,19 @@ TEST_F(OwnPods, ComeWithTheVersionWhereTheNodeDoesNotShowIt) {
   EXPECT_FALSE(ask_api_server(root_, kubelet)->kubelet_version);  // nobody asked
 }
 
+TEST_F(OwnPods, HandOnWhoIsBeingResized) {
+  ApiView view;
+  view.pods.live.resize(3);
+  view.pods.live[1].resize = Resize{};
+  view.pods.live[2].resize = Resize{std::chrono::sys_seconds{std::chrono::seconds{7}}};
+  const Result<ApiView> handed_on = parse_api_view(render_api_view(view));
+  ASSERT_TRUE(handed_on) << to_text(handed_on.error());
+  ASSERT_EQ(handed_on->pods.live.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(handed_on->pods.live[i].resize, view.pods.live[i].resize) << i;
+  }
+}
+
 TEST_F(OwnPods, HandOnWhoWasEvicted) {
   ApiView view;
   view.pods.evicted = {

@@ -135,6 +135,23 @@ TEST(Metrics, CountWhatTheDaemonDid) {
   EXPECT_THAT(text, HasSubstr("\neviction_agent_tick_duration_seconds_count{tick=\"walk\"} 2\n"));
 }
 
+TEST(Metrics, CountResizesThatTheApiServerTellsOf) {
+  const Status status = sample_status();
+  Plan plan = tests::sample_plan();
+  auto& pods = plan.observation.pods;
+  pods[0].resize = Resize{.since = status.at - std::chrono::minutes{10}};
+  pods[1].resize = Resize{.since = status.at - std::chrono::minutes{10} - seconds{1}};
+  pods[2].resize = Resize{};
+  for (Pod& pod : pods) {
+    pod.request = MemoryRequest{.low = {}, .high = {}, .source = RequestSource::kCheckpoint};
+  }
+  EXPECT_THAT(metrics_of(plan, status), Not(HasSubstr("eviction_agent_request_resizes")));
+  pods[0].request->source = RequestSource::kApi;
+  const std::string text = metrics_of(plan, status);
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_request_resizes{state=\"under-way\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_request_resizes{state=\"overdue\"} 1\n"));
+}
+
 TEST(Metrics, CountKillsByCauseAndEvictionsByClass) {
   Status status = sample_status();
   status.incidents.oom_kills[IncidentCause::kCpuset] = 3;

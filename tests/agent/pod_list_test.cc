@@ -256,7 +256,20 @@ TEST(PodRequest, OfThePodAsAWholeGoesBeforeTheSum) {
             100_MiB);
 }
 
-struct Resize {
+TEST(PodList, TellsSinceWhenAPodIsResized) {
+  const std::string spec = R"({"containers": [{"name": "c"}]})";
+  EXPECT_EQ(only(pod(spec)).resize, std::nullopt);
+  EXPECT_EQ(only(pod(spec, R"({"resize": "InProgress"})")).resize, Resize{});
+  const ApiPod deferred = only(pod(spec,
+                                   R"({"conditions": [{"type": "PodResizePending", "status": "True",
+                                       "reason": "Deferred",
+                                       "lastTransitionTime": "2026-11-22T09:00:00Z"}]})"));
+  ASSERT_TRUE(deferred.resize);
+  EXPECT_EQ(deferred.resize->since,
+            std::chrono::sys_days{std::chrono::year{2026} / 11 / 22} + std::chrono::hours{9});
+}
+
+struct ResizeCase {
   const char* name;
   const char* wanted;
   const char* container;  ///< of the container's status
@@ -264,7 +277,7 @@ struct Resize {
   Bytes request;
 };
 
-const std::vector<Resize> kResizes = {
+const std::vector<ResizeCase> kResizes = {
     {"NoStatusYet", "100Mi", "", "", 100_MiB},
     {"AllocatedBeatsTheSpec", "300Mi", R"("allocatedResources": {"memory": "100Mi"})", "", 100_MiB},
     {"ActualBeatsTheSpec",
@@ -325,7 +338,7 @@ const std::vector<Resize> kResizes = {
      100_MiB},
 };
 
-class ResizedPod : public testing::TestWithParam<Resize> {};
+class ResizedPod : public testing::TestWithParam<ResizeCase> {};
 
 /// {"a": b, "name": "c"} or {"name": "c"}
 std::string object(const std::string& members, const std::string& last) {
@@ -333,7 +346,7 @@ std::string object(const std::string& members, const std::string& last) {
 }
 
 TEST_P(ResizedPod, CountsWhatIsInForce) {
-  const Resize& test = GetParam();
+  const ResizeCase& test = GetParam();
   const std::string resources =
       R"("resources": {"requests": {"memory": ")" + std::string{test.wanted} + R"("}})";
   const std::string name = R"("name": "c")";

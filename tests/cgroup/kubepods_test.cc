@@ -171,6 +171,25 @@ TEST_F(KubepodsTest, ReadsThePressureOfTheClasses) {
   EXPECT_THAT(kubepods->problems, IsEmpty());
 }
 
+TEST_F(KubepodsTest, ReadsWhatReclaimCostTheClasses) {
+  const auto reclaim = [this](const std::string& cgroup, int refaults) {
+    memory(cgroup, "100");
+    file(cgroup + "/memory.stat",
+         "anon 4096\nworkingset_refault_file " + std::to_string(refaults) + "\npgscan_direct 2\n");
+  };
+  reclaim("kubepods", 30);
+  reclaim("kubepods/burstable", 20);
+  directory("kubepods/besteffort");
+  const auto kubepods = read("kubepods");
+  ASSERT_TRUE(kubepods);
+  ASSERT_TRUE(kubepods->reclaim.all && kubepods->reclaim.burstable);
+  EXPECT_EQ(kubepods->reclaim.all->workingset_refault_file, 30U);
+  EXPECT_EQ(kubepods->reclaim.burstable->workingset_refault_file, 20U);
+  EXPECT_EQ(kubepods->reclaim.burstable->pgscan_direct, 2U);
+  EXPECT_FALSE(kubepods->reclaim.besteffort);
+  EXPECT_THAT(kubepods->problems, IsEmpty());
+}
+
 TEST_F(KubepodsTest, FindsEveryShape) {
   struct Case {
     const char* cgroup = "";
