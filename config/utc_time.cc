@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/utc_time.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "config/wording.h"
@@ -71,7 +70,17 @@ std::optional<seconds> parse_age(std::string_view text) {
 }  // namespace
 
 std::string to_utc(sys_seconds at) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", at);
+  // {fmt}'s own formats of time count nanoseconds, of which 64 bits hold 292 years.
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss time{at - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+                     static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()),
+                     time.hours().count(),
+                     time.minutes().count(),
+                     time.seconds().count());
 }
 
 std::optional<sys_seconds> parse_utc(std::string_view text) {
