@@ -107,7 +107,7 @@ HttpServer::~HttpServer() {
 
 /// What the library calls; self is the server.
 struct HttpServer::Callbacks {
-  static inline const MHD_AccessHandlerCallback on_request = [](void* self,
+  static inline const MHD_AccessHandlerCallback kOnRequest = [](void* self,
                                                                 MHD_Connection* connection,
                                                                 const char* path,
                                                                 const char* method,
@@ -117,11 +117,11 @@ struct HttpServer::Callbacks {
                                                                 void** /*request*/) {
     return static_cast<HttpServer*>(self)->answer(connection, path, method);
   };
-  static inline const MHD_NotifyConnectionCallback on_connection =
+  static inline const MHD_NotifyConnectionCallback kOnConnection =
       [](void* self, MHD_Connection* connection, void** /*context*/, auto code) {
         static_cast<HttpServer*>(self)->notify(connection, code == MHD_CONNECTION_NOTIFY_STARTED);
       };
-  static inline const MHD_LogCallback on_message =
+  static inline const MHD_LogCallback kOnMessage =
       [](void* self, const char* format, va_list arguments) {
         std::array<char, 256> text{};
         static_cast<void>(std::vsnprintf(text.data(), text.size(), format, arguments));
@@ -142,13 +142,13 @@ Result<void> HttpServer::begin() {
                                  0,
                                  nullptr,
                                  nullptr,
-                                 Callbacks::on_request,
+                                 Callbacks::kOnRequest,
                                  this,
                                  MHD_OPTION_EXTERNAL_LOGGER,
-                                 Callbacks::on_message,
+                                 Callbacks::kOnMessage,
                                  this,
                                  MHD_OPTION_NOTIFY_CONNECTION,
-                                 Callbacks::on_connection,
+                                 Callbacks::kOnConnection,
                                  this,
                                  MHD_OPTION_CONNECTION_LIMIT,
                                  kMostConnections,
@@ -183,7 +183,7 @@ Result<void> HttpServer::attach() {
 }
 
 void HttpServer::adopt(const Accepted& accepted) {
-  // It closes the descriptor where it does not take it, and says why to on_message.
+  // It closes the descriptor where it does not take it, and says why to kOnMessage.
   static_cast<void>(MHD_add_connection(daemon_.get(),
                                        accepted.fd,
                                        reinterpret_cast<const sockaddr*>(&accepted.peer),
