@@ -17,6 +17,7 @@
 #include "agent/state_file.h"
 #include "cgroup/descriptor.h"
 #include "cgroup/key_value.h"
+#include "cgroup/write_all.h"
 #include "config/atomic_file.h"
 #include "config/utc_time.h"
 
@@ -29,7 +30,7 @@ std::string log_name() {
 }
 
 std::string older_name() {
-  return log_name() + ".1";
+  return log_name() + std::string{kOlderSuffix};
 }
 
 tl::unexpected<Error> failure(const cgroup::Directory& folder, int code) {
@@ -70,18 +71,6 @@ bool ends_in_a_line(const OpenLog& log) {
          (::pread(log.file.get(), &last, 1, static_cast<off_t>(log.size) - 1) == 1 && last == '\n');
 }
 
-/// Appends all of it. 0 or an errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return errno;
-    }
-    text.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-  }
-  return ::fdatasync(fd) == 0 ? 0 : errno;
-}
-
 /// Appends the text to the log, or to a new one where it would become too long.
 Result<void> append(const cgroup::Directory& folder, std::string text) {
   auto log = open_log(folder);
@@ -97,7 +86,10 @@ Result<void> append(const cgroup::Directory& folder, std::string text) {
   if (!ends_in_a_line(*log)) {
     text.insert(0, 1, '\n');
   }
-  const int code = write_all(log->file.get(), text);
+  int code = write_all(log->file.get(), text);
+  if (code == 0 && ::fdatasync(log->file.get()) != 0) {
+    code = errno;
+  }
   return code == 0 ? Result<void>{} : failure(folder, code);
 }
 

@@ -15,9 +15,10 @@
 
 namespace eviction::agent {
 
-/// In kStateFolder, one record a line; beside it, with ".1" appended, the file of before, which was
-/// full.
+/// In kStateFolder, one record a line.
 inline constexpr std::string_view kIncidentFile = "incidents.jsonl";
+/// Appended to the name of the file of before, which was full.
+inline constexpr std::string_view kOlderSuffix = ".1";
 /// The two files together take no more than twice this.
 inline constexpr std::size_t kIncidentFileLimit = std::size_t{512} << 10;
 /// Of more incidents than this the last ones are shown.

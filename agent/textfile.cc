@@ -10,22 +10,11 @@
 #include <system_error>
 
 #include "cgroup/descriptor.h"
+#include "cgroup/write_all.h"
 
 namespace eviction::agent {
 
 namespace {
-
-/// 0 or an errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return errno;
-    }
-    text.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-  }
-  return 0;
-}
 
 /// 0 or an errno.
 int write_new(const std::string& path, std::string_view text) {

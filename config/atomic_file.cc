@@ -10,6 +10,8 @@
 #include <optional>
 #include <system_error>
 
+#include "cgroup/write_all.h"
+
 namespace eviction::config {
 namespace {
 
@@ -62,18 +64,6 @@ Ownership ownership_of_neighbour(const cgroup::Directory& folder, const std::str
     }
   }
   return {};
-}
-
-/// 0 or an errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return errno;
-    }
-    text.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-  }
-  return 0;
 }
 
 /// Makes the temporary file with all of the text on the disk. 0 or an errno.

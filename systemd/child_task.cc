@@ -12,8 +12,9 @@
 #include <csignal>
 #include <cstddef>
 #include <exception>
-#include <string_view>
 #include <utility>
+
+#include "cgroup/write_all.h"
 
 namespace eviction::systemd {
 
@@ -23,17 +24,6 @@ constexpr std::size_t kLargest = std::size_t{16} << 20;
 
 tl::unexpected<Error> no_answer(std::string why) {
   return tl::unexpected{Error{.kind = ErrorKind::kIo, .path = {}, .what = std::move(why)}};
-}
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return false;
-    }
-    text.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 /// In the child: the event loop's signals are those of a plain process again, and it ends with its
@@ -46,7 +36,7 @@ bool write_all(int fd, std::string_view text) {
   sigemptyset(&none);
   static_cast<void>(pthread_sigmask(SIG_SETMASK, &none, nullptr));
   try {
-    ::_exit(write_all(pipe, work()) ? 0 : 1);
+    ::_exit(write_all(pipe, work()) == 0 ? 0 : 1);
   } catch (const std::exception&) {
     ::_exit(1);
   }

@@ -6,8 +6,8 @@ include(${CMAKE_CURRENT_LIST_DIR}/source_lines.cmake)
 
 # What the files of each folder may include of ours.
 set(cgroup_may "^cgroup/[a-z0-9_/]+[.]h$")
-set(config_may "^(config/[a-z0-9_/]+|cgroup/(result|bytes|directory|descriptor))[.]h$")
-set(systemd_may "^(systemd/[a-z0-9_/]+|cgroup/(result|owned|descriptor))[.]h$")
+set(config_may "^(config/[a-z0-9_/]+|cgroup/(result|bytes|directory|descriptor|write_all))[.]h$")
+set(systemd_may "^(systemd/[a-z0-9_/]+|cgroup/(result|owned|descriptor|write_all))[.]h$")
 set(agent_may "^(agent|cgroup|config|systemd)/[a-z0-9_/]+[.]h$")
 set(tests_may "^(agent|cgroup|config|systemd|tests)/[a-z0-9_/]+[.]h$")
 
