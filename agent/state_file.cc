@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/incident_log.h"
 #include "agent/own_json.h"
 #include "config/atomic_file.h"
 
@@ -134,7 +135,11 @@ Result<void> remove_state(const cgroup::Directory& root) {
                                                      : tl::unexpected{folder.error()};
   }
   const std::string file{kStateFile};
-  for (const std::string& name : {file, file + std::string{kCorruptSuffix}}) {
+  const std::string incidents{kIncidentFile};
+  for (const std::string& name : {file,
+                                  file + std::string{kCorruptSuffix},
+                                  incidents,
+                                  incidents + std::string{kOlderSuffix}}) {
     if (Result<void> removed = config::remove_durably(*folder, name); !removed) {
       return removed;
     }

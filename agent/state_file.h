@@ -30,7 +30,8 @@ struct LoadedRecord {
 
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
-/// Removes the file, one that was set aside, and their folder, if nothing else is in it.
+/// Removes the record, one that was set aside, the incidents, and their folder, if nothing else is
+/// in it.
 [[nodiscard]] Result<void> remove_state(const cgroup::Directory& root);
 
 }  // namespace eviction::agent

@@ -45,6 +45,8 @@ TEST(StateFile, ComesBackAsItWas) {
   EXPECT_FALSE(loaded.problem);
   EXPECT_EQ(loaded.record, sample());
   tree.file("var/lib/eviction-agent/state.json.tmp", "half");  // of a write that was interrupted
+  tree.file("var/lib/eviction-agent/incidents.jsonl", "{}\n");
+  tree.file("var/lib/eviction-agent/incidents.jsonl.1", "{}\n");
   EXPECT_TRUE(remove_state(root));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
   EXPECT_TRUE(remove_state(root));

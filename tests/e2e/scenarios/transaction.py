@@ -11,6 +11,7 @@ from . import Kind, scenario
 FILE = f"{CONFIG_DIR}/60-eviction-agent.conf"
 JOURNAL = f"{FILE}.journal"
 STAGED = f"{FILE}.staged"
+STATE = "/var/lib/eviction-agent"
 ENFORCE = "[agent]\nmode = enforce\nrestarts-per-day = 24\n"
 # The node; of the stand-in's only the first is there.
 SERVICES = ("rke2-server", "kube-apiserver", "etcd")
@@ -85,6 +86,7 @@ def apply_by_hand(node: Node) -> None:
     expect(code == 0, "rollback failed")
     left = node.machine.check(f"ls -A {CONFIG_DIR}").split()
     expect(left == ["00-rke2-defaults.conf"], f"left behind: {left}")
+    expect(not node.machine.run(f"ls {STATE}").out, "its own state is left behind")
     node.restart_kubelet()
     expect_untouched(node, before)
 
