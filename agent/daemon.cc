@@ -15,7 +15,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "agent/container_runtime.h"
 #include "systemd/notify.h"
 
 namespace eviction::agent {
@@ -32,9 +31,6 @@ constexpr seconds kWalkInterval{10};
 constexpr seconds kQuietWalkInterval{20};
 /// Pressure and a fall of memory ask for a walk no more often than this.
 constexpr milliseconds kLeastWalkInterval{1000};
-constexpr milliseconds kRuntimeAnswerTime{2000};
-/// How often the container runtime is asked while no restart of the kubelet is in sight.
-constexpr seconds kRuntimeInterval{60};
 /// Stalls of 150 ms within a second. Source: linux v6.1 Documentation/accounting/psi.rst, the
 /// example of its monitor.
 constexpr std::string_view kPressureTrigger = "some 150000 1000000";
@@ -77,9 +73,8 @@ Daemon::Daemon(const Host& host,
       load_{std::move(load)},
       loop_{loop},
       exporter_{loop, plan_, status_, std::move(textfile)},
-      api_{loop_, host_.root, [this] { on_answer(api_answered_); }},
-      runtime_{loop_, [this](const auto& /*answer*/) { on_answer(runtime_answered_); }},
-      executor_{host_, config_, loop_, [this] { tell(); }},
+      api_{loop_, host_.root, [this] { on_api_answer(); }},
+      executor_{host_, config_, loop_, [this] { tell(); }, [this] { walk(); }},
       incidents_{host_, loop_, plan_} {}
 
 Result<void> Daemon::run() {
@@ -252,27 +247,13 @@ void Daemon::observe_and_plan(const Record& record) {
     last_stalls_ = seen.vmstat->allocstall;
   }
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
-    known.runtime_silence = runtime_silence(*seen.kubelet);
+    known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
   if (plan_.memory.kubelet_available) {
     history_.add(since_boot(), *plan_.memory.kubelet_available);
   }
-}
-
-/// Absent: it has not been asked yet.
-std::optional<std::string> Daemon::runtime_silence(const Kubelet& kubelet) {
-  const bool in_force = status_.in_force && status_.in_force->state == Proof::State::kInForce;
-  const auto answer = runtime_.latest(
-      std::to_string(kubelet.start), in_force ? kRuntimeInterval : kLeastWalkInterval, [&] {
-        const auto answers = container_runtime_answers(kubelet, *host_.root, kRuntimeAnswerTime);
-        return answers ? std::string{} : to_text(answers.error());
-      });
-  if (!answer) {
-    return std::nullopt;
-  }
-  return *answer ? **answer : to_text(answer->error());
 }
 
 void Daemon::tell() {
@@ -303,8 +284,8 @@ void Daemon::tell() {
 }
 
 /// The first one is what a decision waits for.
-void Daemon::on_answer(bool& answered) {
-  if (!std::exchange(answered, true)) {
+void Daemon::on_api_answer() {
+  if (!std::exchange(api_answered_, true)) {
     walk();
   }
 }

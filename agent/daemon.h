@@ -13,7 +13,6 @@
 #include "agent/history.h"
 #include "agent/incident_recorder.h"
 #include "agent/plan.h"
-#include "agent/question.h"
 #include "agent/status_file.h"
 
 namespace eviction::agent {
@@ -44,8 +43,7 @@ class Daemon {
   void reload();
   void stop();
   void warn(Bytes available, Bytes threshold);
-  void on_answer(bool& answered);
-  [[nodiscard]] std::optional<std::string> runtime_silence(const Kubelet& kubelet);
+  void on_api_answer();
   void problem(const Error& error);
   /// As an error when it is new, else for debugging.
   void log_problem(const std::string& text) const;
@@ -67,7 +65,6 @@ class Daemon {
   Exporter exporter_;
   AvailableHistory history_;
   ApiWatch api_;
-  Question runtime_;
   Executor executor_;
   IncidentRecorder incidents_;
   std::optional<Bytes> last_available_;
@@ -77,7 +74,6 @@ class Daemon {
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
   bool api_answered_ = false;
-  bool runtime_answered_ = false;
   std::optional<std::uint64_t> last_stalls_;
   std::string last_told_;
   std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/container_runtime.h"
 #include "agent/journal_file.h"
 #include "agent/policy/incidents.h"
 #include "agent/state_file.h"
@@ -14,6 +15,7 @@ namespace eviction::agent {
 
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kTransactionInterval{1};
@@ -23,23 +25,36 @@ constexpr seconds kUnprovenInterval{30};
 constexpr seconds kProvenInterval{300};
 /// The sources of a proof are up to date so long after a kubelet's start.
 constexpr seconds kProofSettles{120};
+constexpr milliseconds kRuntimeAnswerTime{2000};
+/// How often the container runtime is asked: as long as a restart of the kubelet is in sight, and
+/// when our value is in force.
+constexpr milliseconds kRuntimeInterval{1000};
+constexpr seconds kQuietRuntimeInterval{60};
+/// A kubelet is restarted on no older answer of the container runtime.
+constexpr seconds kRuntimeAnswerAge{10};
 
 }  // namespace
 
 Executor::Executor(const Host& host,
                    const config::AgentConfig& config,
                    systemd::EventLoop& loop,
-                   std::function<void()> changed)
+                   std::function<void()> changed,
+                   std::function<void()> look_again)
     : host_{host},
       config_{config},
       loop_{loop},
       changed_{std::move(changed)},
-      node_{host_, config_, loop_, [this] {
+      look_again_{std::move(look_again)},
+      node_{host_,
+            config_,
+            loop_,
+            [this] {
               ++deeds_.restarts;
               count_restart(record_, wall_now());
               record_.file = transaction_->journal().file;
               return save_record(*host_.root, record_);
-            }} {}
+            }},
+      runtime_{loop_, [this](const auto& /*answer*/) { runtime_answered(); }} {}
 
 const Record& Executor::read_record() {
   // While a transaction runs, what it has counted is the newest.
@@ -51,6 +66,29 @@ const Record& Executor::read_record() {
     }
   }
   return record_;
+}
+
+std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
+  const bool quiet = in_force_ && in_force_->state == Proof::State::kInForce;
+  const auto answer = ask_runtime(kubelet, quiet ? kQuietRuntimeInterval : kRuntimeInterval);
+  if (!answer) {
+    return std::nullopt;
+  }
+  return *answer ? **answer : to_text(answer->error());
+}
+
+std::optional<Result<std::string>> Executor::ask_runtime(const Kubelet& kubelet,
+                                                         milliseconds every) {
+  return runtime_.latest(std::to_string(kubelet.start), every, [&] {
+    const auto answers = container_runtime_answers(kubelet, *host_.root, kRuntimeAnswerTime);
+    return answers ? std::string{} : to_text(answers.error());
+  });
+}
+
+void Executor::runtime_answered() {
+  if (std::exchange(awaits_runtime_, false)) {
+    look_again_();
+  }
 }
 
 void Executor::act_on(const Plan& plan) {
@@ -143,7 +181,12 @@ void Executor::act(const Decision& decision, const Kubelet& kubelet) {
       stage(kubelet, std::nullopt);
       break;
     case Act::kApply:
-      begin(decision.content);
+      if (runtime_.is_younger(kRuntimeAnswerAge)) {
+        begin(decision.content);
+      } else {
+        awaits_runtime_ = true;
+        static_cast<void>(ask_runtime(kubelet, {}));
+      }
       break;
     case Act::kShrink:
       change_file(kubelet.file, decision.content, decision.reason);

@@ -11,6 +11,7 @@
 #include "agent/incident.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
+#include "agent/question.h"
 #include "agent/status_file.h"
 #include "agent/target_files.h"
 
@@ -20,15 +21,21 @@ namespace eviction::agent {
 /// transaction on between them.
 class Executor {
  public:
-  /// changed: called when a transaction has gone on. All have to outlive it.
+  /// changed: called when a transaction has gone on; look_again: when a decision waits for a walk.
+  /// host, config and loop have to outlive it.
   Executor(const Host& host,
            const config::AgentConfig& config,
            systemd::EventLoop& loop,
-           std::function<void()> changed);
+           std::function<void()> changed,
+           std::function<void()> look_again);
 
   /// Reads the record of earlier deeds; anew at each walk, because "apply" and "rollback" write it
   /// as well.
   [[nodiscard]] const Record& read_record();
+
+  /// Why the container runtime does not answer; empty when it does. Absent: it has not yet been
+  /// asked to the end.
+  [[nodiscard]] std::optional<std::string> runtime_silence(const Kubelet& kubelet);
 
   /// Goes on with a transaction that was interrupted, or decides on the plan and acts.
   void act_on(const Plan& plan);
@@ -47,6 +54,9 @@ class Executor {
   void claim(const Kubelet& kubelet, const Proof& proof);
   void decide_and_act(const Plan& plan);
   void act(const Decision& decision, const Kubelet& kubelet);
+  std::optional<Result<std::string>> ask_runtime(const Kubelet& kubelet,
+                                                 std::chrono::milliseconds every);
+  void runtime_answered();
   void begin(const std::string& content);
   void resume(const Plan& plan);
   void sweep(const std::string& file);
@@ -65,8 +75,11 @@ class Executor {
   const config::AgentConfig& config_;
   systemd::EventLoop& loop_;
   std::function<void()> changed_;
+  std::function<void()> look_again_;
   Record record_;
   LiveNode node_;
+  Question runtime_;
+  bool awaits_runtime_ = true;  ///< the first answer, and each that a restart waits for
   std::unique_ptr<Transaction> transaction_;
   std::optional<HostLock> change_lock_;
   systemd::EventSource timer_;

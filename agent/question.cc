@@ -22,6 +22,10 @@ std::optional<Result<std::string>> Question::latest(const std::string& subject,
   return answer_;
 }
 
+bool Question::is_younger(milliseconds age) const {
+  return answer_ && steady_clock::now() - answer_of_ < age;
+}
+
 void Question::start(const std::function<std::string()>& ask) {
   asked_ = steady_clock::now();
   const auto keep = [this](Result<std::string> answer) {

@@ -30,6 +30,9 @@ class Question {
                                                           std::chrono::milliseconds every,
                                                           const std::function<std::string()>& ask);
 
+  /// Whether there is an answer to a question that was asked within the last age.
+  [[nodiscard]] bool is_younger(std::chrono::milliseconds age) const;
+
  private:
   void start(const std::function<std::string()>& ask);
 
