@@ -5,7 +5,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "agent/container_runtime.h"
 #include "agent/journal_file.h"
 #include "agent/policy/incidents.h"
 #include "agent/state_file.h"
@@ -15,7 +14,6 @@ namespace eviction::agent {
 
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kTransactionInterval{1};
@@ -25,13 +23,6 @@ constexpr seconds kUnprovenInterval{30};
 constexpr seconds kProvenInterval{300};
 /// The sources of a proof are up to date so long after a kubelet's start.
 constexpr seconds kProofSettles{120};
-constexpr milliseconds kRuntimeAnswerTime{2000};
-/// How often the container runtime is asked: as long as a restart of the kubelet is in sight, and
-/// when our value is in force.
-constexpr milliseconds kRuntimeInterval{1000};
-constexpr seconds kQuietRuntimeInterval{60};
-/// A kubelet is restarted on no older answer of the container runtime.
-constexpr seconds kRuntimeAnswerAge{10};
 
 }  // namespace
 
@@ -44,7 +35,6 @@ Executor::Executor(const Host& host,
       config_{config},
       loop_{loop},
       changed_{std::move(changed)},
-      look_again_{std::move(look_again)},
       node_{host_,
             config_,
             loop_,
@@ -54,7 +44,7 @@ Executor::Executor(const Host& host,
               record_.file = transaction_->journal().file;
               return save_record(*host_.root, record_);
             }},
-      runtime_{loop_, [this](const auto& /*answer*/) { runtime_answered(); }} {}
+      runtime_{loop_, host_.root, std::move(look_again)} {}
 
 const Record& Executor::read_record() {
   // While a transaction runs, what it has counted is the newest.
@@ -70,25 +60,7 @@ const Record& Executor::read_record() {
 
 std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
   const bool quiet = in_force_ && in_force_->state == Proof::State::kInForce;
-  const auto answer = ask_runtime(kubelet, quiet ? kQuietRuntimeInterval : kRuntimeInterval);
-  if (!answer) {
-    return std::nullopt;
-  }
-  return *answer ? **answer : to_text(answer->error());
-}
-
-std::optional<Result<std::string>> Executor::ask_runtime(const Kubelet& kubelet,
-                                                         milliseconds every) {
-  return runtime_.latest(std::to_string(kubelet.start), every, [&] {
-    const auto answers = container_runtime_answers(kubelet, *host_.root, kRuntimeAnswerTime);
-    return answers ? std::string{} : to_text(answers.error());
-  });
-}
-
-void Executor::runtime_answered() {
-  if (std::exchange(awaits_runtime_, false)) {
-    look_again_();
-  }
+  return runtime_.silence(kubelet, quiet);
 }
 
 void Executor::act_on(const Plan& plan) {
@@ -181,11 +153,8 @@ void Executor::act(const Decision& decision, const Kubelet& kubelet) {
       stage(kubelet, std::nullopt);
       break;
     case Act::kApply:
-      if (runtime_.is_younger(kRuntimeAnswerAge)) {
+      if (runtime_.is_fresh(kubelet)) {
         begin(decision.content);
-      } else {
-        awaits_runtime_ = true;
-        static_cast<void>(ask_runtime(kubelet, {}));
       }
       break;
     case Act::kShrink:

@@ -11,7 +11,7 @@
 #include "agent/incident.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
-#include "agent/question.h"
+#include "agent/runtime_watch.h"
 #include "agent/status_file.h"
 #include "agent/target_files.h"
 
@@ -54,9 +54,6 @@ class Executor {
   void claim(const Kubelet& kubelet, const Proof& proof);
   void decide_and_act(const Plan& plan);
   void act(const Decision& decision, const Kubelet& kubelet);
-  std::optional<Result<std::string>> ask_runtime(const Kubelet& kubelet,
-                                                 std::chrono::milliseconds every);
-  void runtime_answered();
   void begin(const std::string& content);
   void resume(const Plan& plan);
   void sweep(const std::string& file);
@@ -75,11 +72,9 @@ class Executor {
   const config::AgentConfig& config_;
   systemd::EventLoop& loop_;
   std::function<void()> changed_;
-  std::function<void()> look_again_;
   Record record_;
   LiveNode node_;
-  Question runtime_;
-  bool awaits_runtime_ = true;  ///< the first answer, and each that a restart waits for
+  RuntimeWatch runtime_;
   std::unique_ptr<Transaction> transaction_;
   std::optional<HostLock> change_lock_;
   systemd::EventSource timer_;
