@@ -2,15 +2,18 @@
 #include "cgroup/key_value.h"
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/cgroup/malformed.h"
+
 namespace eviction::cgroup {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::literals;  // NOLINT(google-build-using-namespace)
 
 TEST(KeyValue, ParseDigits) {
   struct Case {
@@ -79,13 +82,7 @@ TEST_F(KeyValueTest, StopsAtTheLastWantedKey) {
 }
 
 TEST_F(KeyValueTest, RefusesWhatNoKernelPrints) {
-  struct Case {
-    const char* name;
-    std::string_view text;
-    std::size_t line;
-  };
-
-  const std::vector<Case> cases{
+  const std::vector<Malformed> cases{
       {"empty", "", 0},
       {"key without a value", "one", 1},
       {"cut key", "one 1\ntw", 2},
@@ -100,20 +97,15 @@ TEST_F(KeyValueTest, RefusesWhatNoKernelPrints) {
       {"fraction", "one 1.5\n", 1},
       {"2^63", "one 9223372036854775808\n", 1},
       {"duplicate", "one 1\nzero 0\none 1\n", 3},
-      {"NUL byte", "zero 0\none 1\0\n"sv, 2},
-      {"NUL byte in an unknown line", "zero \0\n"sv, 1},
+      {"NUL byte", "zero 0\none 1\0\n"s, 2},
+      {"NUL byte in an unknown line", "zero \0\n"s, 1},
       {"CRLF", "zero 0\r\none 1\r\n", 1},
   };
-  for (const Case& bad : cases) {
-    SCOPED_TRACE(bad.name);
+  expect_malformed(cases, [this](const std::string& text) {
     one_.reset();
     two_.reset();
-    const Result<void> parsed = parse(bad.text);
-    ASSERT_FALSE(parsed);
-    EXPECT_EQ(parsed.error().kind, ErrorKind::kMalformed);
-    EXPECT_EQ(parsed.error().line, bad.line);
-    EXPECT_THAT(parsed.error().what, testing::Not(testing::IsEmpty()));
-  }
+    return parse(text);
+  });
 }
 
 TEST(KeyValue, CountersUseAll64Bits) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroup/meminfo.h"
 
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/cgroup/malformed.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::cgroup {
 namespace {
 
-using namespace literals;                   // NOLINT(google-build-using-namespace)
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace literals;              // NOLINT(google-build-using-namespace)
+using namespace std::string_literals;  // NOLINT(google-build-using-namespace)
 
 constexpr std::string_view kSmall =
     "MemTotal:        4007132 kB\n"
@@ -78,13 +80,7 @@ TEST(Meminfo, LinesOfOtherKernelsAreAbsent) {
 }
 
 TEST(Meminfo, RefusesWhatNoKernelPrints) {
-  struct Case {
-    const char* name;
-    std::string_view text;
-    std::size_t line;
-  };
-
-  const std::vector<Case> cases{
+  const std::vector<Malformed> cases{
       {"empty", "", 0},
       {"no MemFree", "MemTotal: 1 kB\n", 0},
       {"no MemTotal", "MemFree: 1 kB\n", 0},
@@ -102,16 +98,10 @@ TEST(Meminfo, RefusesWhatNoKernelPrints) {
       {"duplicate", "MemTotal: 1 kB\nMemFree: 1 kB\nMemTotal: 1 kB\n", 3},
       {"cut number's unit", "MemTotal: 2 kB\nMemFree: 1 k", 2},
       {"cut key", "MemTotal: 2 kB\nMemFree: 1 kB\nMemAv", 3},
-      {"NUL byte", "MemTotal: 2 kB\nMemFree: 1\0 kB\n"sv, 2},
+      {"NUL byte", "MemTotal: 2 kB\nMemFree: 1\0 kB\n"s, 2},
       {"CRLF", "MemTotal: 2 kB\r\nMemFree: 1 kB\r\n", 1},
   };
-  for (const Case& bad : cases) {
-    SCOPED_TRACE(bad.name);
-    const auto info = parse_meminfo(bad.text);
-    ASSERT_FALSE(info);
-    EXPECT_EQ(info.error().kind, ErrorKind::kMalformed);
-    EXPECT_EQ(info.error().line, bad.line);
-  }
+  expect_malformed(cases, [](const std::string& text) { return parse_meminfo(text); });
 }
 
 TEST(Meminfo, TheLastNewlineMayBeMissing) {

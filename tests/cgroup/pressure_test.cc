@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroup/pressure.h"
 
+#include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/cgroup/malformed.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::cgroup {
 namespace {
 
 using std::chrono::microseconds;
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_literals;  // NOLINT(google-build-using-namespace)
 using testing::HasSubstr;
 
 TEST(Pressure, SharesAreHundredthsOfAPercent) {
@@ -37,13 +39,7 @@ TEST(Pressure, OfCpuMayLackFull) {
 }
 
 TEST(Pressure, RefusesWhatNoKernelPrints) {
-  struct Case {
-    const char* name;
-    std::string_view text;
-    std::size_t line;
-  };
-
-  const std::vector<Case> cases{
+  const std::vector<Malformed> cases{
       {"empty", "", 0},
       {"blank", "\n", 1},
       {"full first", "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", 1},
@@ -69,16 +65,10 @@ TEST(Pressure, RefusesWhatNoKernelPrints) {
       {"trailing space", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0 \n", 1},
       {"two spaces", "some  avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", 1},
       {"CRLF", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\r\n", 1},
-      {"NUL byte", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\0\n"sv, 1},
+      {"NUL byte", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\0\n"s, 1},
       {"cut", "some avg10=0.00 avg60=0.00 avg3", 1},
   };
-  for (const Case& bad : cases) {
-    SCOPED_TRACE(bad.name);
-    const auto pressure = parse_pressure(bad.text);
-    ASSERT_FALSE(pressure);
-    EXPECT_EQ(pressure.error().kind, ErrorKind::kMalformed);
-    EXPECT_EQ(pressure.error().line, bad.line);
-  }
+  expect_malformed(cases, [](const std::string& text) { return parse_pressure(text); });
 }
 
 TEST(Pressure, AKernelWithoutItGetsARemedy) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroup/vmstat.h"
 
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/cgroup/malformed.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::cgroup {
@@ -56,13 +58,7 @@ TEST(Vmstat, NoAllocstallCounterIsAbsentNotZero) {
 }
 
 TEST(Vmstat, RefusesWhatNoKernelPrints) {
-  struct Case {
-    const char* name;
-    std::string_view text;
-    std::size_t line;
-  };
-
-  const std::vector<Case> cases{
+  const std::vector<Malformed> cases{
       {"empty", "", 0},
       {"negative", "pswpin 0\noom_kill -1\n", 2},
       {"2^64", "oom_kill 18446744073709551616\n", 1},
@@ -72,13 +68,7 @@ TEST(Vmstat, RefusesWhatNoKernelPrints) {
       {"no value", "oom_kill\n", 1},
       {"CRLF", "oom_kill 1\r\n", 1},
   };
-  for (const Case& bad : cases) {
-    SCOPED_TRACE(bad.name);
-    const auto stat = parse_vmstat(bad.text);
-    ASSERT_FALSE(stat);
-    EXPECT_EQ(stat.error().kind, ErrorKind::kMalformed);
-    EXPECT_EQ(stat.error().line, bad.line);
-  }
+  expect_malformed(cases, [](const std::string& text) { return parse_vmstat(text); });
 }
 
 TEST(Vmstat, ReadNamesTheFile) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroup/zoneinfo.h"
 
+#include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/cgroup/malformed.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::cgroup {
@@ -134,13 +136,7 @@ TEST(Zoneinfo, PageSizeFromMemTotal) {
 }
 
 TEST(Zoneinfo, RefusesWhatNoKernelPrints) {
-  struct Case {
-    const char* name;
-    std::string text;
-    std::size_t line;
-  };
-
-  const std::vector<Case> cases{
+  const std::vector<Malformed> cases{
       {"empty", "", 0},
       {"no zone", "  pages free     1\n", 1},
       {"no zone's name", replaced(kNormal, "zone   Normal", "zone   "), 1},
@@ -164,13 +160,7 @@ TEST(Zoneinfo, RefusesWhatNoKernelPrints) {
       {"NUL byte", replaced(kNormal, "13609", std::string_view{"1\0", 2}), 9},
       {"CRLF", replaced(kNormal, "13609\n", "13609\r\n"), 9},
   };
-  for (const Case& bad : cases) {
-    SCOPED_TRACE(bad.name);
-    const auto info = parse_zoneinfo(bad.text);
-    ASSERT_FALSE(info);
-    EXPECT_EQ(info.error().kind, ErrorKind::kMalformed);
-    EXPECT_EQ(info.error().line, bad.line);
-  }
+  expect_malformed(cases, [](const std::string& text) { return parse_zoneinfo(text); });
 }
 
 TEST(Zoneinfo, ReadNamesTheFile) {
