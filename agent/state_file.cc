@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -144,12 +145,14 @@ Result<void> remove_state(const cgroup::Directory& root) {
       return removed;
     }
   }
-  const std::string_view inside = kStateFolder.substr(1);
-  if (::unlinkat(root.fd(), std::string{inside}.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&
-      errno != ENOENT) {
+  const std::string inside{kStateFolder.substr(1)};
+  const int code = ::unlinkat(root.fd(), inside.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
+  // A container's mount stays, below a read-only root or not.
+  constexpr std::array kStays{0, ENOTEMPTY, ENOENT, EBUSY, EROFS};
+  if (std::ranges::find(kStays, code) == kStays.end()) {
     return tl::unexpected{Error{.kind = ErrorKind::kIo,
                                 .path = folder->path(),
-                                .what = std::generic_category().message(errno)}};
+                                .what = std::generic_category().message(code)}};
   }
   return {};
 }
