@@ -156,10 +156,11 @@ ActReport report_end(const Host& host,
   if (const Result<void> saved = save_record(*host.root, record); !saved) {
     text += "\n" + to_text(saved.error());
   }
-  const Incident incident = transaction_incident(outcome == Transaction::Outcome::kCommitted,
-                                                 transaction.journal().file,
-                                                 transaction.reason(),
-                                                 wall_now());
+  const Incident incident = transaction_incident(
+      outcome == Transaction::Outcome::kCommitted ? ValueChange::kInForce : ValueChange::kPutBack,
+      transaction.journal().file,
+      transaction.reason(),
+      wall_now());
   if (const auto kept = append_incidents(*host.root, {render_incident(incident)}); !kept) {
     text += "\n" + to_text(kept.error());
   }

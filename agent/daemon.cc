@@ -261,9 +261,7 @@ void Daemon::tell() {
   status_.mode = config_.mode;
   const std::size_t known_problems = status_.problems.size();
   executor_.report(status_);
-  for (const Incident& incident : executor_.take_incidents()) {
-    incidents_.add(incident);
-  }
+  take_incidents();
   status_.incidents = incidents_.counts();
   for (std::size_t i = known_problems; i < status_.problems.size(); ++i) {
     log_problem(status_.problems[i]);
@@ -280,6 +278,12 @@ void Daemon::tell() {
   if (line != last_told_) {
     tell_manager(systemd::notify_status(line.substr(0, 500)));
     last_told_ = line;
+  }
+}
+
+void Daemon::take_incidents() {
+  for (const Incident& incident : executor_.take_incidents()) {
+    incidents_.add(incident);
   }
 }
 
@@ -312,6 +316,8 @@ void Daemon::reload() {
 void Daemon::stop() {
   tell_manager(systemd::notify_stopping());
   executor_.leave(plan_);
+  take_incidents();
+  incidents_.keep();
   spdlog::info("stopped");
   loop_.exit(0);
 }

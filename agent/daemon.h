@@ -43,6 +43,7 @@ class Daemon {
   void reload();
   void stop();
   void warn(Bytes available, Bytes threshold);
+  void take_incidents();
   void on_api_answer();
   void problem(const Error& error);
   /// As an error when it is new, else for debugging.

@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/journal_file.h"
-#include "agent/policy/incidents.h"
 #include "agent/state_file.h"
 #include "config/drop_in.h"
 
@@ -183,7 +182,12 @@ void Executor::change_file(const std::string& path,
     problem(put.error());
     return;
   }
+  keep(content ? ValueChange::kShrunk : ValueChange::kWithdrawn, path, reason);
   spdlog::warn("{} {}: {}", path, content ? "is smaller now" : "is withdrawn", reason);
+}
+
+void Executor::keep(ValueChange change, const std::string& file, const std::string& reason) {
+  incidents_.push_back(transaction_incident(change, file, reason, wall_now()));
 }
 
 void Executor::remove_outdated(const Kubelet& kubelet) {
@@ -286,10 +290,9 @@ void Executor::advance() {
 }
 
 void Executor::end_transaction(Transaction::Outcome outcome) {
-  incidents_.push_back(transaction_incident(outcome == Transaction::Outcome::kCommitted,
-                                            transaction_->journal().file,
-                                            transaction_->reason(),
-                                            wall_now()));
+  keep(outcome == Transaction::Outcome::kCommitted ? ValueChange::kInForce : ValueChange::kPutBack,
+       transaction_->journal().file,
+       transaction_->reason());
   if (outcome == Transaction::Outcome::kCommitted) {
     ++deeds_.committed;
     record_.failures = 0;

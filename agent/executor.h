@@ -11,6 +11,7 @@
 #include "agent/incident.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
+#include "agent/policy/incidents.h"
 #include "agent/runtime_watch.h"
 #include "agent/status_file.h"
 #include "agent/target_files.h"
@@ -46,7 +47,7 @@ class Executor {
   /// Puts what it did into the status, and its problems since the last call behind the status'.
   void report(Status& status);
 
-  /// How transactions ended since the last call.
+  /// What came of values for the kubelet since the last call.
   [[nodiscard]] std::vector<Incident> take_incidents() { return std::exchange(incidents_, {}); }
 
  private:
@@ -64,6 +65,7 @@ class Executor {
   void change_file(const std::string& path,
                    const std::optional<std::string>& content,
                    const std::string& reason);
+  void keep(ValueChange change, const std::string& file, const std::string& reason);
   void remove_outdated(const Kubelet& kubelet);
 
   void problem(const Error& error) { problems_.push_back(to_text(error)); }

@@ -18,7 +18,7 @@ namespace eviction::agent {
 enum class IncidentKind {
   kOomKill,      ///< the kernel killed
   kEviction,     ///< the kubelet evicted a pod for memory
-  kTransaction,  ///< a change of the kubelet's value was committed, or failed and was put back
+  kTransaction,  ///< a change of the kubelet's value: see ValueChange
   kGuard,        ///< a guard began to refuse
 };
 

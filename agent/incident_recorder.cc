@@ -58,7 +58,12 @@ void IncidentRecorder::start() {
   read_log();
   auto file = open_kmsg(*host_.root);
   if (!file) {
-    kmsg_problem_ = std::move(file.error());
+    // A container without privileges has none, and cannot be given one.
+    if (file.error().kind == ErrorKind::kAbsent) {
+      spdlog::info("OOM kills are told from the kernel's counters: {}", to_text(file.error()));
+    } else {
+      kmsg_problem_ = std::move(file.error());
+    }
     return;
   }
   kmsg_ = std::make_unique<KmsgReader>(
@@ -129,7 +134,13 @@ void IncidentRecorder::on_kill(const cgroup::OomEvent& event) {
     return;
   }
   last_sequence_ = event.sequence;
-  const Incident incident = oom_incident(event, wall_time(event.since_boot), boot_id_, scene());
+  const sys_seconds at = wall_time(event.since_boot);
+  Scene now = scene();
+  Incident incident = oom_incident(event, at, boot_id_, now);
+  if (!incident.victim->uid.empty() && incident.victim->name.empty()) {
+    now.names = read_pod_names(*host_.root).value_or(decltype(now.names){});
+    incident = oom_incident(event, at, boot_id_, now);
+  }
   told_[incident.victim->uid] = walks_;
   add(incident);
 }

@@ -39,6 +39,8 @@ class IncidentRecorder {
 
   /// Counted and logged at once; on the disk in the loop's next turn.
   void add(const Incident& incident);
+  /// What was added is on the disk when it returns, or problems() tell why not.
+  void keep();
 
   [[nodiscard]] const IncidentCounts& counts() const { return counts_; }
 
@@ -58,7 +60,6 @@ class IncidentRecorder {
   void add_evictions();
   void add_guards();
   void count(const Incident& incident);
-  void keep();
   [[nodiscard]] Scene scene() const;
 
   const Host& host_;

@@ -65,6 +65,10 @@ Victim victim_of(const std::string& uid, const Scene& scene) {
   victim.uid = uid;
   const auto found = scene.pods.find(uid);
   if (found == scene.pods.end()) {
+    if (const auto name = scene.names.find(uid); name != scene.names.end()) {
+      victim.name_space = name->second.name_space;
+      victim.name = name->second.name;
+    }
     return victim;
   }
   const Pod& pod = *found->second;
@@ -142,6 +146,20 @@ std::string ancestor_reached(const OomLook& before, const OomLook& now, cgroup::
     return "the besteffort cgroup of " + now.kubepods_path;
   }
   return rose(before.kubepods, now.kubepods) ? now.kubepods_path : std::string{};
+}
+
+std::string to_text(ValueChange change, const std::string& file) {
+  switch (change) {
+    case ValueChange::kInForce:
+      return "the change of " + file + " is in force";
+    case ValueChange::kPutBack:
+      return "the change of " + file + " was put back";
+    case ValueChange::kShrunk:
+      return file + " has a smaller value for the kubelet's next start";
+    case ValueChange::kWithdrawn:
+      return file + " was withdrawn before the kubelet's next start";
+  }
+  return {};
 }
 
 }  // namespace
@@ -292,17 +310,16 @@ Incident guard_incident(const Guard& guard, sys_seconds at, const Scene& scene) 
   return incident;
 }
 
-Incident transaction_incident(bool committed,
+Incident transaction_incident(ValueChange change,
                               const std::string& file,
                               const std::string& reason,
                               sys_seconds at) {
-  return {
-      .at = at,
-      .kind = IncidentKind::kTransaction,
-      .cause = IncidentCause::kAgent,
-      .source = kAgent,
-      .what = "the change of " + file + (committed ? " is in force: " : " was put back: ") + reason,
-      .prevention = {}};
+  return {.at = at,
+          .kind = IncidentKind::kTransaction,
+          .cause = IncidentCause::kAgent,
+          .source = kAgent,
+          .what = to_text(change, file) + ": " + reason,
+          .prevention = {}};
 }
 
 }  // namespace eviction::agent

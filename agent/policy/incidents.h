@@ -10,6 +10,7 @@
 #include "agent/incident.h"
 #include "agent/observation.h"
 #include "agent/pod_list.h"
+#include "agent/pods.h"
 #include "agent/policy/guards.h"
 #include "agent/policy/sizing.h"
 #include "cgroup/oom_kill.h"
@@ -20,7 +21,8 @@ namespace eviction::agent {
 struct Scene {
   /// By UID; those that ended a short while ago as well.
   std::map<std::string, const Pod*> pods;
-  std::vector<MemorySample> samples;  ///< oldest first
+  std::map<std::string, PodName> names;  ///< by UID, of pods that are younger
+  std::vector<MemorySample> samples;     ///< oldest first
 
   /// Thresholds of memory.available that the kubelet has. Absent: not known.
   struct InForce {
@@ -86,8 +88,11 @@ struct CountedKill {
                                       std::chrono::sys_seconds at,
                                       const Scene& scene);
 
-/// How a change of the kubelet's value ended.
-[[nodiscard]] Incident transaction_incident(bool committed,
+/// What came of the value for the kubelet. The last two need no restart: they hold from its next
+/// start.
+enum class ValueChange { kInForce, kPutBack, kShrunk, kWithdrawn };
+
+[[nodiscard]] Incident transaction_incident(ValueChange change,
                                             const std::string& file,
                                             const std::string& reason,
                                             std::chrono::sys_seconds at);

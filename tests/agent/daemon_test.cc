@@ -240,6 +240,7 @@ TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {
     return !exists(kFile);
   });
   EXPECT_FALSE(exists(journal_path(kFile)));
+  EXPECT_THAT(content(kIncidents), HasSubstr("was withdrawn"));
 }
 
 TEST_F(DaemonTest, RemovesWhatInterruptedWritesLeft) {

@@ -81,6 +81,12 @@ class Node {
 
   Node& without_log() { return start(); }
 
+  Node& with_unreadable_log() {
+    tree_.directory("dev");
+    std::filesystem::create_symlink("kmsg", tree_.path("dev/kmsg"));  // ELOOP
+    return start();
+  }
+
   /// The kernel kills for a limit (oom_memcg) or for none (empty).
   Node& kill(const std::string& constraint,
              const std::string& oom_memcg,
@@ -143,6 +149,12 @@ class Node {
     recorder_.reset();
     kmsg_ = std::make_unique<tests::FakeKmsg>(tree_);
     return start();
+  }
+
+  /// What the kubelet makes for a pod before its first container.
+  Node& log_folder(const std::string& name) {
+    tree_.directory("var/log/pods/" + name);
+    return *this;
   }
 
   /// Nothing can be kept any more.

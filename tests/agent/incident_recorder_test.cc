@@ -56,13 +56,29 @@ TEST(IncidentRecorder, KnowsAPodThatIsGoneSinceTheWalk) {
   EXPECT_EQ(node.incidents().at(0).at("victim").at("name"), "besteffort");
 }
 
-TEST(IncidentRecorder, SaysOnceThatTheLogCannotBeRead) {
+TEST(IncidentRecorder, NamesAPodThatIsYoungerThanTheWalk) {
+  constexpr const char* kYoung = "7e3c1d3c-2d0c-4d0e-9a3e-0f6a7c1b2d4e";
   Node node;
-  node.without_log().walk();
+  node.with_log().log_folder("shop_cart-0_" + std::string{kYoung});
+  node.kill("NONE", "", scope(systemd_pod(kYoung, "burstable"))).walk();
+  const auto incidents = node.incidents();
+  ASSERT_EQ(incidents.size(), 1U);
+  EXPECT_THAT(text_at(incidents[0], "/what"), HasSubstr("pod shop/cart-0"));
+  EXPECT_TRUE(incidents[0].at("victim").at("class").is_null());
+}
+
+TEST(IncidentRecorder, SaysThatTheLogCannotBeRead) {
+  Node node;
+  node.with_unreadable_log().walk();
   const auto problems = node.recorder().problems();
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(to_text(problems[0]), HasSubstr("/dev/kmsg"));
-  EXPECT_EQ(problems[0].kind, ErrorKind::kAbsent);
+}
+
+TEST(IncidentRecorder, DoesWithoutALogInAContainer) {
+  Node node;
+  node.without_log().walk();
+  EXPECT_TRUE(node.recorder().problems().empty());
 }
 
 EvictedPod evicted(const std::string& uid, std::optional<std::chrono::sys_seconds> at) {

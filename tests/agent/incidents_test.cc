@@ -139,8 +139,14 @@ TEST(Prevention, OfAnEvictionIsARequest) {
 }
 
 TEST(TransactionIncident, SaysHowItEnded) {
-  EXPECT_THAT(transaction_incident(true, "/f", "r", kNow).what, HasSubstr("is in force"));
-  EXPECT_THAT(transaction_incident(false, "/f", "r", kNow).what, HasSubstr("put back: r"));
+  EXPECT_THAT(transaction_incident(ValueChange::kInForce, "/f", "r", kNow).what,
+              HasSubstr("/f is in force: r"));
+  EXPECT_THAT(transaction_incident(ValueChange::kPutBack, "/f", "r", kNow).what,
+              HasSubstr("put back: r"));
+  EXPECT_THAT(transaction_incident(ValueChange::kShrunk, "/f", "r", kNow).what,
+              HasSubstr("/f has a smaller value"));
+  EXPECT_THAT(transaction_incident(ValueChange::kWithdrawn, "/f", "r", kNow).what,
+              HasSubstr("/f was withdrawn"));
 }
 
 }  // namespace
