@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <exception>
 #include <iostream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,9 +16,10 @@ int list() {
   return 0;
 }
 
-int make(std::string_view name, std::string_view directory) {
+template <typename Node>
+int make(const Node& node, std::string_view directory) {
   try {
-    eviction::tests::write(eviction::tests::named_node(name), directory);
+    eviction::tests::write(node(), directory);
   } catch (const std::exception& problem) {
     std::cerr << "make_node: " << problem.what() << "; --list shows the names\n";
     return 1;
@@ -33,8 +35,13 @@ int main(int argc, char** argv) {
     return list();
   }
   if (arguments.size() == 2) {
-    return make(arguments[0], arguments[1]);
+    return make([&] { return eviction::tests::named_node(arguments[0]); }, arguments[1]);
   }
-  std::cerr << "usage: make_node --list | make_node NAME DIR\n";
+  if (arguments.size() == 3 && arguments[0] == "--pods") {
+    return make(
+        [&] { return eviction::tests::node_with_pods(std::stoi(std::string{arguments[1]})); },
+        arguments[2]);
+  }
+  std::cerr << "usage: make_node --list | make_node NAME DIR | make_node --pods NUMBER DIR\n";
   return 2;
 }
