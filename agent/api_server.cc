@@ -261,7 +261,9 @@ Result<std::string> get(const Kubeconfig& kubeconfig,
   auto answer = send(request);
   if (!answer) {
     Error& error = answer.error().error;
-    error.remedy = remedy_for(answer.error().problem);
+    if (error.remedy.empty()) {
+      error.remedy = remedy_for(answer.error().problem);
+    }
     return tl::unexpected{std::move(error)};
   }
   if (answer->status != 200) {

@@ -2,6 +2,7 @@
 #include "agent/curl_library.h"
 
 #include <string>
+#include <string_view>
 
 #include <dlfcn.h>
 
@@ -11,7 +12,7 @@ namespace {
 constexpr const char* kName = "libcurl.so.4";
 
 tl::unexpected<Error> unusable(const std::string& why) {
-  return tl::unexpected{Error{.kind = ErrorKind::kAbsent,
+  return tl::unexpected{Error{.kind = ErrorKind::kIo,
                               .path = kName,
                               .line = 0,
                               .what = "cannot be used: " + why,
@@ -31,7 +32,9 @@ Result<CurlLibrary> load() {
     return unusable(::dlerror());  // NOLINT(concurrency-mt-unsafe): of this thread
   }
   CurlLibrary curl;
-  const bool complete = find(library, "curl_global_init", curl.global_init) &&
+  decltype(&::curl_version_info) version_info = nullptr;
+  const bool complete = find(library, "curl_version_info", version_info) &&
+                        find(library, "curl_global_init", curl.global_init) &&
                         find(library, "curl_easy_init", curl.easy_init) &&
                         find(library, "curl_easy_setopt", curl.easy_setopt) &&
                         find(library, "curl_easy_perform", curl.easy_perform) &&
@@ -45,6 +48,12 @@ Result<CurlLibrary> load() {
   }
   if (const CURLcode code = curl.global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
     return unusable(curl.easy_strerror(code));
+  }
+  // It is handed objects of the OpenSSL that this program is linked with.
+  const char* const tls = version_info(CURLVERSION_NOW)->ssl_version;
+  if (tls == nullptr || !std::string_view{tls}.starts_with("OpenSSL/3.")) {
+    return unusable("its TLS is " + std::string{tls == nullptr ? "none" : tls} +
+                    ", and has to be OpenSSL 3");
   }
   return curl;
 }
