@@ -29,10 +29,12 @@ ELSEWHERE = (
     *("/var/lib/apt", "/var/lib/systemd/[!d]*"),
     *("/var/lib/dpkg/*-old", "/var/lib/dpkg/lock*", "/var/lib/dpkg/triggers"),
 )
+DPKG = "/var/lib/dpkg/status"  # written anew each time
+# Kind, mode, owner and target of each, time and size of each file.
 SNAPSHOT = (
-    f"find / \\( {' -o '.join(f'-path {path!r}' for path in ELSEWHERE)} \\) -prune -o "
-    "\\( -type f -printf '%p %M %U:%G ' -exec sha256sum {} \\; -o -printf '%p %M %U:%G %l\\n' \\) "
-    "2>/dev/null | sort"
+    f"find / \\( {' -o '.join(f'-path {path!r}' for path in (*ELSEWHERE, DPKG))} \\) -prune -o "
+    "\\( -type f -printf '%p %M %U:%G %T@ %s\\n' -o -printf '%p %M %U:%G %l\\n' \\) | sort; "
+    f"sha256sum {DPKG}"
 )
 
 
