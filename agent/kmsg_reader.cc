@@ -29,7 +29,7 @@ Error failure(int code) {
                       std::generic_category().message(code)};
   if (code == ENOENT) {
     error.kind = ErrorKind::kAbsent;
-    error.remedy = "in a container, mount the host's /dev/kmsg";
+    error.remedy = "in a privileged container, mount the host's /dev/kmsg";
   } else if (code == EACCES || code == EPERM) {
     error.kind = ErrorKind::kDenied;
     error.remedy = "run the agent with CAP_SYSLOG";
