@@ -44,16 +44,18 @@ class Container:
         self._volumes = {volume["name"]: volume for volume in pod["volumes"]}
         self.root, self._node = root, node
 
-    def _source(self, volume: Object) -> Path:
+    def source(self, name: str) -> Path:
+        """Of a volume."""
+        volume = self._volumes[name]
         if "hostPath" in volume:
             source = self._node / str(volume["hostPath"]["path"]).lstrip("/")
         else:
-            source = self._node.parent / str(volume["name"])
+            source = self._node.parent / name
         # Of the node's own folders the recording has only those with something in them.
         source.mkdir(parents=True, exist_ok=True)
         if "configMap" in volume:
-            for name, text in self._config.items():
-                (source / name).write_text(text, encoding="utf-8")
+            for file, text in self._config.items():
+                (source / file).write_text(text, encoding="utf-8")
         if "projected" in volume:
             (source / "token").write_text("none", encoding="utf-8")
         return source
@@ -61,7 +63,7 @@ class Container:
     def set_up(self) -> None:
         for one in self._mounts:
             target = self.root / one["mountPath"].lstrip("/")
-            bind(self._source(self._volumes[one["name"]]), target, one.get("readOnly", False))
+            bind(self.source(one["name"]), target, one.get("readOnly", False))
         bind(self._node / "proc", self.root / "proc", False)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -122,6 +124,16 @@ def runs(container: Container, node: Path) -> None:
             daemon.kill()
 
 
+def puts_back(container: Container) -> None:
+    """rollback, as the chart's removal runs it: the record goes, its folder is a mount and stays."""
+    state = container.source("state")
+    for name in ("state.json", "incidents.jsonl"):
+        (state / name).write_text("{}\n", encoding="utf-8")
+    done = container.run("rollback", *VIEW)
+    expect(done.returncode == 0, f"rollback: {done.stdout}{done.stderr}")
+    expect(not list(state.iterdir()), f"rollback left {list(state.iterdir())}")
+
+
 def loads(root: Path) -> None:
     """Each library finds all that it needs, those that are loaded later included."""
     (loader,) = (root / "lib64").iterdir()
@@ -150,6 +162,7 @@ def main() -> None:
         same_as_whole(container, node, command)
     stands_down(container, node)
     runs(container, node)
+    puts_back(container)
 
 
 main()
