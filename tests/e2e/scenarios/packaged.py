@@ -52,8 +52,9 @@ def add_earlier(deb: Path, folder: Path) -> None:
 
 
 def apt(node: Node, arguments: str) -> None:
-    command = f"DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet=2 {arguments} 2>&1"
-    say(f"apt-get {arguments}: {node.machine.check(command, timeout=300).strip()}")
+    quiet = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet=2 --option=Dpkg::Use-Pty=0"
+    say(f"apt-get {arguments}")
+    node.machine.check(f"{quiet} {arguments}", timeout=300)
 
 
 def pid(node: Node) -> str:
