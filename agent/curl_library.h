@@ -22,8 +22,8 @@ struct CurlLibrary {
   decltype(&curl_slist_free_all) slist_free_all = nullptr;
 };
 
-/// Ready for use, until the process ends. Errors: kIo, with a remedy, when the
-/// system has none, or one that does not use OpenSSL 3.
+/// Ready for use, until the process ends. Errors: kIo, with a remedy, when the system
+/// has none, or one that does not use OpenSSL 3.
 [[nodiscard]] const Result<CurlLibrary>& curl_library();
 
 }  // namespace eviction::agent

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 constexpr milliseconds kAnswerTime{2000};
 constexpr seconds kInterval{1};
 constexpr seconds kQuietInterval{60};
+/// As long as a Question may take: an answer that took that long would otherwise be too old at
+/// once, and asked for again for ever.
 constexpr seconds kFresh{10};
 
 }  // namespace
@@ -23,10 +25,14 @@ RuntimeWatch::RuntimeWatch(systemd::EventLoop& loop,
                            const Result<cgroup::Directory>& root,
                            std::function<void()> answered)
     : root_{root}, answered_{std::move(answered)}, question_{loop, [this](const auto& /*answer*/) {
-                                                               if (std::exchange(awaited_, false)) {
-                                                                 answered_();
-                                                               }
+                                                               on_answer();
                                                              }} {}
+
+void RuntimeWatch::on_answer() {
+  if (std::exchange(awaited_, false)) {
+    answered_();
+  }
+}
 
 std::optional<std::string> RuntimeWatch::silence(const Kubelet& kubelet, bool quiet) {
   const auto answer = ask(kubelet, quiet ? kQuietInterval : kInterval);

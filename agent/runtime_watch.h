@@ -31,6 +31,7 @@ class RuntimeWatch {
   [[nodiscard]] bool is_fresh(const Kubelet& kubelet);
 
  private:
+  void on_answer();
   std::optional<Result<std::string>> ask(const Kubelet& kubelet, std::chrono::milliseconds every);
 
   const Result<cgroup::Directory>& root_;
