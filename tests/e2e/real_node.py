@@ -11,6 +11,7 @@ from node import DATA, Node, Pod
 API = "https://127.0.0.1:6443"
 NODE = "/api/v1/nodes/e2e-node"
 PODS = "/api/v1/namespaces/default/pods"
+TOKEN = "e2e-token"  # of an administrator
 
 
 class RealNode(Node):
@@ -27,10 +28,10 @@ class RealNode(Node):
             self.machine.write("/etc/rancher/rke2/config.yaml", arguments)
         self.machine.check(f"/opt/e2e/guest/install {self.version} {self._folder}", timeout=900)
         self.await_healthy(600)
-        self.machine.wait_for("the node is registered", lambda: self._ask(NODE), 600, every=5)
+        self.machine.wait_for("the node is registered", lambda: self.ask(NODE), 600, every=5)
 
     def await_pods_known(self) -> None:
-        self.machine.wait_for("the API server answers", lambda: self._ask(NODE), 600, every=5)
+        self.machine.wait_for("the API server answers", lambda: self.ask(NODE), 600, every=5)
 
     def create_pod(self, pod: Pod) -> None:
         limits = {} if pod.limit is None else {"memory": f"{pod.limit}Mi"}
@@ -56,13 +57,10 @@ class RealNode(Node):
             },
         }
         self.machine.check("sleep 1")  # creation times have whole seconds, and each pod is newer
-        self.machine.check(
-            f"{self._curl(PODS)} -H 'Content-Type: application/json' --data @-",
-            stdin=json.dumps(body).encode(),
-        )
+        self.send("POST", PODS, body)
 
     def pod(self, name: str) -> dict[str, Any]:
-        found = self._ask(f"{PODS}/{name}")
+        found = self.ask(f"{PODS}/{name}")
         if found is None:
             return {}
         status = found["status"]
@@ -74,18 +72,30 @@ class RealNode(Node):
         return {"uid": uid, "phase": status["phase"], "reason": reason, "message": message}
 
     def memory(self) -> tuple[int, int]:
-        status = (self._ask(NODE) or {})["status"]
+        status = (self.ask(NODE) or {})["status"]
         return in_bytes(status["capacity"]["memory"]), in_bytes(status["allocatable"]["memory"])
 
-    def _curl(self, path: str) -> str:
-        token = "Authorization: Bearer e2e-token"
-        return (
-            f"curl -sf --max-time 20 --cacert {DATA}/agent/server-ca.crt -H '{token}' {API}{path}"
-        )
+    # -- the API server ---------------------------------------------------------------------------
 
-    def _ask(self, path: str) -> dict[str, Any] | None:
-        outcome = self.machine.run(self._curl(path))
+    def ask(self, path: str, token: str = TOKEN) -> dict[str, Any] | None:
+        """None: it does not answer, or with an error."""
+        outcome = self.machine.run(curl(path, token))
         return json.loads(outcome.out) if outcome.code == 0 else None
+
+    def send(
+        self, method: str, path: str, body: Any, token: str = TOKEN, kind: str = "json"
+    ) -> dict[str, Any]:
+        """What it answers. kind: of the body, "strategic-merge-patch+json" for a patch."""
+        command = f"{curl(path, token)} -X {method} -H 'Content-Type: application/{kind}' --data @-"
+        answer: dict[str, Any] = json.loads(self.machine.check(command, json.dumps(body).encode()))
+        return answer
+
+
+def curl(path: str, token: str) -> str:
+    return (
+        f"curl -s --fail-with-body --max-time 20 --cacert {DATA}/agent/server-ca.crt "
+        f"-H 'Authorization: Bearer {token}' '{API}{path}'"
+    )
 
 
 def in_bytes(quantity: str) -> int:

@@ -27,10 +27,11 @@ CTR_CAPABILITIES = (
 )
 
 
-def add(image: Path, chart: Path, folder: Path) -> None:
-    """image: an OCI archive; chart: as "helm template" renders it, in mode enforce."""
-    shutil.copy(image, folder / "image.tar")
-    shutil.copy(chart, folder / "chart.yaml")
+def add(files: list[Path], folder: Path) -> None:
+    """files: an OCI archive, and the chart as "helm template" renders it in mode enforce: for a
+    kubelet with drop-ins, and for one that takes arguments."""
+    for file, name in zip(files, ("image.tar", "chart.yaml", "args-chart.yaml"), strict=True):
+        shutil.copy(file, folder / name)
 
 
 class Container:
