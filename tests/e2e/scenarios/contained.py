@@ -2,8 +2,6 @@
 """The image under the chart's mounts and rights, in containerd, on a node with a kubelet."""
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 from node import Node, expect, say
@@ -11,7 +9,7 @@ from node import Node, expect, say
 from . import Kind, scenario
 from .transaction import add_pods, expect_in_force, expect_untouched, phase
 
-IMAGE = "/opt/e2e/packages/image.tar"  # as add() fills it
+IMAGE = "/opt/e2e/packages/image.tar"  # of tests/packaging/run
 CHART = "/opt/e2e/packages/chart.yaml"
 TO_JSON = (
     "python3 -c 'import json, sys, yaml;"
@@ -25,13 +23,6 @@ CTR_CAPABILITIES = (
     *("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID"),
     *("SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"),
 )
-
-
-def add(files: list[Path], folder: Path) -> None:
-    """files: an OCI archive, and the chart as "helm template" renders it in mode enforce: for a
-    kubelet with drop-ins, and for one that takes arguments."""
-    for file, name in zip(files, ("image.tar", "chart.yaml", "args-chart.yaml"), strict=True):
-        shutil.copy(file, folder / name)
 
 
 class Container:

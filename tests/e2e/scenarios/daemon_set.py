@@ -12,7 +12,7 @@ from . import Kind, scenario
 from .args_target import OURS, committed
 from .contained import CTR, IMAGE, PROGRAM, TO_JSON, VIEW
 
-CHART = "/opt/e2e/packages/args-chart.yaml"  # as contained.add() puts it there
+CHART = "/opt/e2e/packages/args-chart.yaml"  # of tests/packaging/run
 STATE = "/var/lib/rancher/eviction-agent"
 READYZ = "curl -sf http://127.0.0.1:9847/readyz"
 # SYS_PTRACE and SYS_RESOURCE. Source: Linux include/uapi/linux/capability.h.

@@ -21,7 +21,7 @@ from .transaction import (
     status,
 )
 
-DEBS = "/opt/e2e/packages"  # as add_earlier() fills it
+DEBS = "/opt/e2e/packages"  # of tests/packaging/run and add_earlier()
 # But for what the machine's other services write, and for the logs and backups of dpkg.
 ELSEWHERE = (
     *("/proc", "/sys", "/dev", "/run/[!e]*", "/tmp", "/opt/e2e", "/var/log", "/var/cache"),
@@ -38,17 +38,16 @@ SNAPSHOT = (
 )
 
 
-def add_earlier(deb: Path, folder: Path) -> None:
-    """The package as new.deb, and under an earlier version as old.deb."""
+def add_earlier(folder: Path) -> None:
+    """Beside new.deb the same under an earlier version, old.deb."""
     tree = folder / "tree"
-    subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
+    subprocess.run(["dpkg-deb", "--raw-extract", folder / "new.deb", tree], check=True)
     control = tree / "DEBIAN/control"
     text = control.read_text(encoding="utf-8")
     control.write_text(re.sub("(?m)^Version: .*", r"\g<0>~earlier", text), encoding="utf-8")
     command = ["dpkg-deb", "--build", "--root-owner-group", tree, folder / "old.deb"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(tree)
-    shutil.copy(deb, folder / "new.deb")
 
 
 def apt(node: Node, arguments: str) -> None:
