@@ -6,12 +6,9 @@ from node import Node, expect, say
 
 from . import Kind, scenario
 from .incidents import expect_loss, losses
-from .plain_node import add_hog, failed
+from .plain_node import failed
 
-FOLDER = "/etc/rancher/rke2/config.yaml.d"
-BY_HAND = f"{FOLDER}/99-z90-by-hand.yaml"
-EVICTION = "eviction-hard=memory.available<600Mi,imagefs.available<5%,nodefs.available<5%"
-OURS = f"{FOLDER}/99-z50-eviction-agent.yaml"
+OURS = "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml"
 # This kubelet is older than those whose rules the agent knows, and its RKE2 has to be restarted.
 ENFORCE = """\
 [agent]
@@ -35,23 +32,6 @@ def args_plan(node: Node) -> None:
     (vm,) = (pod for pod in plan["pods"] if pod["name"] == "vm")
     expect((vm["class"], vm["request_source"]) == ("vm", "api"), f"{vm}")
     expect(vm["request_bytes"] == 300 << 20, f"{vm}")
-
-
-@scenario(Kind.ARGS)
-def args_evicts(node: Node) -> None:
-    """A hard value among RKE2's kubelet arguments: the real kubelet evicts the hog in time."""
-    node.machine.write(BY_HAND, f'kubelet-arg+: ["{EVICTION}"]\n')
-    node.machine.check("systemctl restart rke2-server.service", timeout=300)
-    node.await_healthy(300)
-    node.add_pod("vm", 300, request=400, vm=True)
-    node.await_running("vm")
-    before = node.vmstat("oom_kill")
-    add_hog(node)
-    hog = node.machine.wait_for("the hog has failed", lambda: failed(node, "hog"), 900, every=5)
-    say(f"hog: {hog['reason']}: {hog['message']}")
-    expect(hog["reason"] == "Evicted", "the hog was not evicted")
-    expect(node.vmstat("oom_kill") == before, "the kernel killed")
-    expect(node.is_running("vm"), "the VM was lost")
 
 
 @scenario(Kind.ARGS)
