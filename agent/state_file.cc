@@ -28,7 +28,6 @@ using std::chrono::sys_seconds;
 /// No agent restarts a kubelet more often than [agent] restarts-per-day allows, which is at most
 /// 24; more is no record of ours.
 constexpr int kMostRestarts = 1000;
-constexpr std::string_view kCorruptSuffix = ".corrupt";
 
 json to_json(const std::optional<sys_seconds>& at) {
   return at ? json(at->time_since_epoch().count()) : json(nullptr);
@@ -57,24 +56,6 @@ Record from_json(const json& document) {
   return record;
 }
 
-std::string state_path() {
-  return std::string{kStateFolder} + '/' + std::string{kStateFile};
-}
-
-/// What was set aside and that nobody has looked at yet. Absent: nothing.
-std::optional<Error> set_aside(const cgroup::Directory& root) {
-  cgroup::Buffer buffer;
-  const std::string path = state_path() + std::string{kCorruptSuffix};
-  const auto there = root.read(path, buffer);
-  if (!there && there.error().kind == ErrorKind::kAbsent) {
-    return std::nullopt;
-  }
-  return Error{.kind = ErrorKind::kMalformed,
-               .path = root.path_of(path),
-               .what = "a state of the agent that could not be understood was set aside here",
-               .remedy = "remove it; the record began anew"};
-}
-
 }  // namespace
 
 std::string render_record(const Record& record) {
@@ -100,33 +81,12 @@ Result<Record> parse_record(std::string_view text, const std::string& path) {
 }
 
 LoadedRecord load_record(const cgroup::Directory& root) {
-  cgroup::Buffer buffer;
-  const Result<std::string_view> text = root.read(state_path(), buffer);
-  if (!text) {
-    const bool absent = text.error().kind == ErrorKind::kAbsent;
-    return {.record = {}, .problem = absent ? set_aside(root) : text.error()};
-  }
-  Result<Record> record = parse_record(*text, root.path_of(state_path()));
-  if (record) {
-    return {.record = std::move(*record), .problem = set_aside(root)};
-  }
-  Error problem = std::move(record.error());
-  const std::string aside = std::string{kStateFile} + std::string{kCorruptSuffix};
-  const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
-  if (folder && config::rename_durably(*folder, std::string{kStateFile}, aside)) {
-    problem.remedy = "set aside as " + folder->path_of(aside) + "; the record begins anew";
-  }
-  return {.record = {}, .problem = std::move(problem)};
+  Loaded<Record> loaded = load_own(root, std::string{kStateFile}, parse_record);
+  return {.record = std::move(loaded.value), .problem = std::move(loaded.problem)};
 }
 
 Result<void> save_record(const cgroup::Directory& root, const Record& record) {
-  const Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
-  if (!folder) {
-    return tl::unexpected{folder.error()};
-  }
-  const auto written =
-      config::write_atomically(*folder, std::string{kStateFile}, render_record(record));
-  return written ? Result<void>{} : tl::unexpected{written.error()};
+  return save_own(root, std::string{kStateFile}, render_record(record));
 }
 
 Result<void> remove_state(const cgroup::Directory& root) {

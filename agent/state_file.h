@@ -5,14 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "agent/own_file.h"
 #include "agent/policy/decide.h"
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
 
 namespace eviction::agent {
 
-/// Where the agent keeps its record, below the host's root.
-inline constexpr std::string_view kStateFolder = "/var/lib/eviction-agent";
+/// Where the agent keeps its record, in kStateFolder.
 inline constexpr std::string_view kStateFile = "state.json";
 
 /// JSON with a version.
@@ -30,8 +30,8 @@ struct LoadedRecord {
 
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
-/// Removes the record, one that was set aside, the incidents, and their folder, if nothing else is
-/// in it and it is no mount.
+/// Removes the record, one that was set aside, the incidents, and
+/// their folder, if nothing else is in it and it is no mount.
 [[nodiscard]] Result<void> remove_state(const cgroup::Directory& root);
 
 }  // namespace eviction::agent
