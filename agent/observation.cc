@@ -134,6 +134,7 @@ Pod make_pod(const cgroup::PodCgroup& cgroup_pod,
   pod.qos = cgroup_pod.qos;
   pod.usage = cgroup_pod.memory.current;
   pod.working_set = cgroup_pod.memory.working_set();
+  pod.unreclaimable = cgroup_pod.memory.unreclaimable();
   if (cgroup_pod.memory.max) {
     pod.limit = cgroup_pod.memory.max->bytes;
   }

@@ -41,6 +41,11 @@ void add(WorkloadSum& sum, const Pod& pod) {
   } else {
     sum.request.reset();
   }
+  if (sum.unreclaimable && pod.unreclaimable) {
+    *sum.unreclaimable += *pod.unreclaimable;
+  } else {
+    sum.unreclaimable.reset();
+  }
   if (sum.headroom && pod.limit && pod.usage) {
     *sum.headroom += std::max(*pod.limit - *pod.usage, Bytes{});
   } else {

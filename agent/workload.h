@@ -69,6 +69,7 @@ struct Pod {
   cgroup::QosClass qos = cgroup::QosClass::kBurstable;
   std::optional<Bytes> usage;                ///< memory.current
   std::optional<Bytes> working_set;          ///< usage without inactive file pages
+  std::optional<Bytes> unreclaimable = {};   ///< usage without page cache and reclaimable slab
   std::optional<Resize> resize;              ///< absent: none is under way, or no API server tells
   std::optional<MemoryRequest> request;      ///< absent: no source tells, not even an estimate
   std::optional<Bytes> limit;                ///< memory.max in force; absent: none
@@ -85,6 +86,7 @@ struct WorkloadSum {
   Bytes working_set;
   std::optional<Bytes> request = Bytes{};   ///< upper ends
   std::optional<Bytes> headroom = Bytes{};  ///< limit - usage; absent: a pod has no limit
+  std::optional<Bytes> unreclaimable = Bytes{};
 };
 
 /// Adds a pod to its class. vms is left to the caller.

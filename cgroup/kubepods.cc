@@ -345,6 +345,15 @@ std::optional<Bytes> CgroupMemory::working_set() const {
   return std::max(Bytes{}, *current - *stat->inactive_file);
 }
 
+std::optional<Bytes> CgroupMemory::unreclaimable() const {
+  if (!current || !stat || !stat->inactive_file || !stat->active_file) {
+    return std::nullopt;
+  }
+  const Bytes cache =
+      *stat->inactive_file + *stat->active_file + stat->slab_reclaimable.value_or(Bytes{});
+  return std::max(Bytes{}, *current - cache);
+}
+
 Result<std::string> find_kubepods(const Hierarchy& hierarchy) {
   constexpr int kLevels = 4;
   std::vector<std::string> paths{""};

@@ -41,6 +41,10 @@ struct CgroupMemory {
   /// inactive_file. Absent without current.
   /// Source: kubelet v1.36, cadvisor container/libcontainer/handler.go setMemoryStats().
   [[nodiscard]] std::optional<Bytes> working_set() const;
+
+  /// What reclaim cannot take without swap: current without page cache and reclaimable slab. Absent
+  /// without current, inactive_file and active_file.
+  [[nodiscard]] std::optional<Bytes> unreclaimable() const;
 };
 
 /// One container (or the pod's sandbox) below a pod's cgroup.

@@ -108,6 +108,20 @@ TEST(CgroupMemory, WorkingSet) {
   EXPECT_EQ(memory.working_set(), Bytes{0});
 }
 
+TEST(CgroupMemory, WhatReclaimCannotTakeHasNoPageCache) {
+  CgroupMemory memory;
+  memory.current = Bytes{100};
+  memory.stat = MemoryStat{};
+  memory.stat->inactive_file = Bytes{30};
+  EXPECT_EQ(memory.unreclaimable(), std::nullopt) << "the active part is not known";
+  memory.stat->active_file = Bytes{20};
+  EXPECT_EQ(memory.unreclaimable(), Bytes{50});
+  memory.stat->slab_reclaimable = Bytes{5};
+  EXPECT_EQ(memory.unreclaimable(), Bytes{45});
+  memory.stat->active_file = Bytes{90};
+  EXPECT_EQ(memory.unreclaimable(), Bytes{0}) << "the two files are read one after the other";
+}
+
 TEST(Kubepods, Words) {
   EXPECT_EQ(to_text(QosClass::kGuaranteed), "Guaranteed");
   EXPECT_EQ(to_text(QosClass::kBurstable), "Burstable");
