@@ -12,6 +12,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "agent/container_runtime.h"
+#include "agent/growth_file.h"
 #include "agent/incident_json.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
@@ -60,6 +61,9 @@ Plan plan_to_act(const Host& host, const config::AgentConfig& config, const Reco
     const auto answers = container_runtime_answers(*seen.kubelet, *host.root, kRuntimeAnswerTime);
     known.runtime_silence = answers ? std::string{} : to_text(answers.error());
   }
+  const Result<GrowthHistory> growth =
+      host.root ? learned_growth(*host.root) : tl::unexpected{host.root.error()};
+  known.growth = growth ? &*growth : nullptr;
   return make_plan(std::move(seen), config, known);
 }
 

@@ -85,6 +85,9 @@ Result<void> Daemon::run() {
   if (Result<void> listening = listen(); !listening) {
     return listening;
   }
+  if (const Result<void> opened = growth_.open(*host_.root); !opened) {
+    problem(opened.error());
+  }
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();
   status_.counters.started = wall_now();
@@ -155,6 +158,9 @@ void Daemon::look() {
   const auto meminfo =
       host_.proc ? cgroup::read_meminfo(*host_.proc, buffer_) : tl::unexpected{host_.proc.error()};
   milliseconds next{kWalkInterval};
+  if (meminfo) {
+    growth_.look(since_boot(), *meminfo);
+  }
   const std::optional<Bytes> threshold = threshold_of(plan_);
   const std::optional<Bytes> mem_available = meminfo ? meminfo->mem_available : std::nullopt;
   const std::optional<Bytes> kubelet_available =
@@ -211,6 +217,9 @@ void Daemon::walk() {
   for (const Error& error : incidents_.problems()) {
     problem(error);
   }
+  if (const auto aside = find_set_aside(*host_.root, std::string{kGrowthFile})) {
+    problem(*aside);
+  }
   executor_.act_on(plan_);
   tell();
   exporter_.walked();
@@ -240,6 +249,7 @@ void Daemon::observe_and_plan(const Record& record) {
   }
   Circumstances known = circumstances_of(record, wall_now());
   known.available_low = history_.low();
+  known.growth = &growth_.history();
   if (seen.vmstat && seen.vmstat->allocstall) {
     if (last_stalls_) {
       known.stalls = *seen.vmstat->allocstall - *last_stalls_;
@@ -251,6 +261,9 @@ void Daemon::observe_and_plan(const Record& record) {
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
+  if (const Result<void> kept = growth_.walk(since_boot(), plan_); !kept) {
+    problem(kept.error());
+  }
   if (plan_.memory.kubelet_available) {
     history_.add(since_boot(), *plan_.memory.kubelet_available);
   }
@@ -318,6 +331,9 @@ void Daemon::stop() {
   executor_.leave(plan_);
   take_incidents();
   incidents_.keep();
+  if (const Result<void> saved = growth_.save(); !saved) {
+    problem(saved.error());
+  }
   spdlog::info("stopped");
   loop_.exit(0);
 }

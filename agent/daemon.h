@@ -10,6 +10,7 @@
 #include "agent/api_watch.h"
 #include "agent/executor.h"
 #include "agent/exporter.h"
+#include "agent/growth_file.h"
 #include "agent/history.h"
 #include "agent/incident_recorder.h"
 #include "agent/plan.h"
@@ -65,6 +66,7 @@ class Daemon {
   Status status_;
   Exporter exporter_;
   AvailableHistory history_;
+  KeptGrowth growth_;
   ApiWatch api_;
   Executor executor_;
   IncidentRecorder incidents_;

@@ -217,6 +217,29 @@ ordered_json kubelet_json(const Plan& plan) {
   return object;
 }
 
+ordered_json growth_json(const Sizing& sizing) {
+  ordered_json object;
+  const Growth growth = sizing.growth.value_or(Growth{});
+  const LearnedGrowth learned = growth.learned.value_or(LearnedGrowth{});
+  const auto bytes = [](bool known, Bytes amount) {
+    return known ? std::optional{amount} : std::nullopt;
+  };
+  const bool sized = sizing.growth.has_value();
+  const bool seen = growth.learned.has_value();
+  constexpr const char* kNothing = "nothing was learned of this node yet";
+  put(object, "bytes", bytes(sized, growth.bytes), "not sized");
+  put(object, "prior_bytes", bytes(sized, growth.prior), "not sized");
+  put(object, "learned_bytes", growth.allowed, kNothing);
+  object["learned_weight"] = learned.weight;
+  put(object, "node_bytes", bytes(seen, learned.node), kNothing);
+  put(object, "node_5min_bytes", bytes(seen, learned.node_long), kNothing);
+  put(object, "containers_bytes", bytes(seen, learned.containers), kNothing);
+  put(object, "containers_5min_bytes", bytes(seen, learned.containers_long), kNothing);
+  put(object, "vms_bytes", bytes(seen, learned.vms), kNothing);
+  put(object, "vms_1h_bytes", bytes(seen, learned.vms_long), kNothing);
+  return object;
+}
+
 ordered_json sizing_json(const Sizing& sizing) {
   const std::string reason = sizing.reason.empty() ? "not sized" : sizing.reason;
   const bool full = sizing.instrument == Instrument::kHard;
@@ -236,6 +259,7 @@ ordered_json sizing_json(const Sizing& sizing) {
                      {"source", term.source}});
   }
   object["terms"] = std::move(terms);
+  object["growth"] = growth_json(sizing);
   return object;
 }
 

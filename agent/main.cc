@@ -21,6 +21,7 @@
 #include "agent/apply.h"
 #include "agent/check.h"
 #include "agent/daemon.h"
+#include "agent/growth_file.h"
 #include "agent/incident_json.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
@@ -210,7 +211,14 @@ ExitCode plan_or_check(const CommandLine& line,
                        const Host& host,
                        const config::AgentConfig& config) {
   cgroup::Buffer buffer;
-  const Plan plan = make_plan(observe(host, config, buffer), config);
+  Circumstances circumstances;
+  const Result<GrowthHistory> growth = learned_growth(*host.root);
+  if (growth) {
+    circumstances.growth = &*growth;
+  } else {
+    complain(kFailed, to_text(growth.error()));
+  }
+  const Plan plan = make_plan(observe(host, config, buffer), config, circumstances);
   if (line.command == config::Command::kPlan) {
     return print(plan, line.output, exit_code(outcome(plan)));
   }

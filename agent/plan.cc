@@ -36,7 +36,23 @@ std::map<WorkloadClass, WorkloadSum> sum_workloads(const std::vector<Pod>& pods)
   return sums;
 }
 
-Growth grow(const Plan& plan, Bytes capacity, const config::AgentConfig& config) {
+/// The VMs' part of what the pods hold for good, as GrowthHistory sees it.
+double vm_share(const Plan& plan, const GrowthInput& otherwise) {
+  GrowthInput held;
+  for (const auto& [workload, sum] : plan.workloads) {
+    if (!sum.unreclaimable) {
+      return otherwise.vm_share();
+    }
+    (workload == WorkloadClass::kVm ? held.vm_working_set : held.container_working_set) +=
+        *sum.unreclaimable;
+  }
+  return held.vm_share();
+}
+
+Growth grow(const Plan& plan,
+            Bytes capacity,
+            const config::AgentConfig& config,
+            const GrowthHistory* history) {
   GrowthInput input;
   input.capacity = capacity;
   input.risk_permyriad = config.risk_permyriad;
@@ -53,7 +69,10 @@ Growth grow(const Plan& plan, Bytes capacity, const config::AgentConfig& config)
     }
   }
   input.headroom = headroom;
-  return growth_prior(input);
+  if (history != nullptr) {
+    input.learned = history->learned(vm_share(plan, input), config.risk_permyriad);
+  }
+  return expected_growth(input);
 }
 
 std::string missing_for_need(const Plan& plan) {
@@ -76,7 +95,7 @@ void size_node(Plan& plan, const config::AgentConfig& config, const Circumstance
   input.kernel_peak = *memory.kernel;
   input.outside_peak = memory.outside_kubepods;
   input.reserved = memory.reserved;
-  input.growth = grow(plan, *memory.capacity, config);
+  input.growth = grow(plan, *memory.capacity, config, circumstances.growth);
   const Need need = compute_need(input);
   plan.sizing = size(need, bounds(plan.observation, memory, need, circumstances), input.growth);
 }

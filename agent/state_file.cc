@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/growth_file.h"
 #include "agent/incident_log.h"
 #include "agent/own_json.h"
 #include "config/atomic_file.h"
@@ -96,9 +97,12 @@ Result<void> remove_state(const cgroup::Directory& root) {
                                                      : tl::unexpected{folder.error()};
   }
   const std::string file{kStateFile};
+  const std::string growth{kGrowthFile};
   const std::string incidents{kIncidentFile};
   for (const std::string& name : {file,
                                   file + std::string{kCorruptSuffix},
+                                  growth,
+                                  growth + std::string{kCorruptSuffix},
                                   incidents,
                                   incidents + std::string{kOlderSuffix}}) {
     if (Result<void> removed = config::remove_durably(*folder, name); !removed) {

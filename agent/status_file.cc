@@ -70,6 +70,17 @@ std::string row(std::string_view head, const std::string& text) {
   return paragraph(fmt::format("{:<13}", head), text.empty() ? "-" : text);
 }
 
+std::string growth_text(const ordered_json& status) {
+  const ordered_json::json_pointer weight{"/plan/sizing/growth/learned_weight"};
+  return fmt::format("{}: prior {}, learned {} with weight {:.0f} %",
+                     bytes_at(status, "/plan/sizing/growth/bytes"),
+                     bytes_at(status, "/plan/sizing/growth/prior_bytes"),
+                     bytes_at(status, "/plan/sizing/growth/learned_bytes"),
+                     status.contains(weight) && status[weight].is_number()
+                         ? 100 * status[weight].get<double>()
+                         : 0);
+}
+
 std::string guards_rows(const ordered_json& status) {
   std::string rows;
   const ordered_json::json_pointer where{"/plan/guards"};
@@ -169,6 +180,7 @@ std::string status_table(const ordered_json& status) {
                           bytes_at(status, "/plan/sizing/soft_bytes"),
                           bytes_at(status, "/plan/sizing/reclaim_bytes"),
                           bytes_at(status, "/plan/sizing/need_bytes")));
+  text += row("growth", growth_text(status));
   text += row("file", text_at(status, "/plan/kubelet/file"));
   if (const std::string state = text_at(status, "/in_force/state"); !state.empty()) {
     text += row("in force",

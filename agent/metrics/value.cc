@@ -132,10 +132,38 @@ void add_sizing(Families& families, const Sizing& sizing) {
   families.add(true, {{"instrument", to_text(sizing.instrument)}});
 }
 
+void add_growth(Families& families, const Sizing& sizing) {
+  const std::optional<Growth>& growth = sizing.growth;
+  if (!growth) {
+    return;
+  }
+  families.gauge("growth_prior_bytes",
+                 "What a node of this size and mix may lose within one reaction of its kubelet, by "
+                 "public traces.");
+  families.add(growth->prior);
+  if (!growth->learned) {
+    return;
+  }
+  const LearnedGrowth& learned = *growth->learned;
+  families.gauge("growth_learned_bytes",
+                 "Largest fall of available memory, and largest rise of the pods' memory, within "
+                 "the window, that the agent remembers of this node.");
+  families.add(learned.node, {{"class", "node"}, {"window", "reaction"}});
+  families.add(learned.node_long, {{"class", "node"}, {"window", "5min"}});
+  families.add(learned.containers, {{"class", "container"}, {"window", "reaction"}});
+  families.add(learned.containers_long, {{"class", "container"}, {"window", "5min"}});
+  families.add(learned.vms, {{"class", "vm"}, {"window", "reaction"}});
+  families.add(learned.vms_long, {{"class", "vm"}, {"window", "1h"}});
+  families.gauge("growth_learned_weight_ratio",
+                 "How much what was learned counts against the prior, 0 to 1.");
+  families.add(learned.weight);
+}
+
 }  // namespace
 
 void add_value(Families& families, const Plan& plan) {
   add_sizing(families, plan.sizing);
+  add_growth(families, plan.sizing);
   add_applied(families, plan);
   families.gauge("guard_ok",
                  "1 if the guard lets the desired value pass, 0 if it refuses; none while it "

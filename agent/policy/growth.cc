@@ -32,10 +32,9 @@ constexpr std::array<Quantile, 2> kVms = {{{10, 195}, {0.029, 1562}}};
 /// Source: measured, 1.9 to 2.1 GiB/s on a 2026 x86-64 server.
 constexpr Bytes kFillPerSecond = 2_GiB;
 
-/// From crossing to relief: 10 s poll, statistics, 1 s grace, tear-down of the victim.
-/// Source: measured with kubelet 1.36.2, 6.6 to 14.1 s for a container; a VM frees more, later.
-constexpr std::int64_t kContainerReaction = 15;
-constexpr std::int64_t kVmReaction = 25;
+/// Allowed for on top of what was seen: nothing says that the worst has been. Source: the margin of
+/// the Vertical Pod Autoscaler's recommender.
+constexpr std::int64_t kMarginPercent = 15;
 
 constexpr std::int64_t kPermyriad = 10'000;
 
@@ -59,29 +58,77 @@ std::int64_t share_at(const std::array<Quantile, N>& points, int risk_permyriad)
   return static_cast<std::int64_t>(points.back().share_permyriad);
 }
 
+/// What a node of this mix may lose, with the words for it.
+struct Expectation {
+  Bytes bytes;
+  std::string reason;
+};
+
+Expectation by_prior(const GrowthInput& input, std::int64_t vm_weight, std::int64_t reaction) {
+  const std::int64_t share =
+      ((kPermyriad - vm_weight) * share_at(kContainers, input.risk_permyriad) +
+       vm_weight * share_at(kVms, input.risk_permyriad)) /
+      kPermyriad;
+  return {scale(input.capacity, share, kPermyriad),
+          fmt::format("{:.2f} % of RAM may be lost within one reaction of {} s (risk {:.2f} %, "
+                      "{:.0f} % VMs by memory)",
+                      static_cast<double>(share) / 100,
+                      reaction,
+                      static_cast<double>(input.risk_permyriad) / 100,
+                      static_cast<double>(vm_weight) / 100)};
+}
+
+/// Of two classes that rise at once, or of the whole node: the larger, with its margin.
+Bytes allowed_for(const LearnedGrowth& learned) {
+  const Bytes seen = std::max(learned.node, learned.containers + learned.vms);
+  return scale(seen, 100 + kMarginPercent, 100);
+}
+
+Expectation blend(const Expectation& prior, const LearnedGrowth& learned) {
+  const Bytes allowed = allowed_for(learned);
+  const auto weight = static_cast<std::int64_t>(std::llround(learned.weight * kPermyriad));
+  const Bytes blended =
+      scale(allowed, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad);
+  return {std::max(allowed, blended),
+          fmt::format("prior {}: {}; learned {} with weight {:.0f} %: the node lost {}, containers "
+                      "took {}, VMs {}",
+                      to_human(prior.bytes),
+                      prior.reason,
+                      to_human(allowed),
+                      static_cast<double>(weight) / 100,
+                      to_human(learned.node),
+                      to_human(learned.containers),
+                      to_human(learned.vms))};
+}
+
 }  // namespace
 
-Growth growth_prior(const GrowthInput& input) {
+double GrowthInput::vm_share() const {
+  const double used = static_cast<double>(vm_working_set.value()) +
+                      static_cast<double>(container_working_set.value());
+  return used > 0 ? static_cast<double>(vm_working_set.value()) / used : 0;
+}
+
+Growth expected_growth(const GrowthInput& input) {
   const std::int64_t used =
       std::max<std::int64_t>(input.vm_working_set.value() + input.container_working_set.value(), 0);
   const std::int64_t vm_weight =
       used == 0 ? 0 : scale(Bytes{kPermyriad}, input.vm_working_set.value(), used).value();
-  const std::int64_t container_weight = kPermyriad - vm_weight;
-  const std::int64_t share = (container_weight * share_at(kContainers, input.risk_permyriad) +
-                              vm_weight * share_at(kVms, input.risk_permyriad)) /
-                             kPermyriad;
-  const Bytes by_mix = scale(input.capacity, share, kPermyriad);
-  const Bytes by_speed = scale(
-      kFillPerSecond, container_weight * kContainerReaction + vm_weight * kVmReaction, kPermyriad);
+  const std::int64_t weighted_reaction =
+      (kPermyriad - vm_weight) * kContainerReaction.count() + vm_weight * kVmReaction.count();
+  const std::int64_t reaction = weighted_reaction / kPermyriad;
+  const Expectation prior = by_prior(input, vm_weight, reaction);
+  const Expectation expected = input.learned ? blend(prior, *input.learned) : prior;
+  const Bytes by_speed = scale(kFillPerSecond, weighted_reaction, kPermyriad);
   const Bytes ceiling = scale(input.capacity, input.ceiling_permyriad, kPermyriad);
 
   Growth growth;
-  growth.bytes = by_mix;
-  std::string bounds;
-  const auto bound_by = [&growth, &bounds](Bytes value, const char* why) {
+  growth.bytes = expected.bytes;
+  growth.reason = expected.reason;
+  const auto bound_by = [&growth](Bytes value, const char* why) {
     if (value < growth.bytes) {
       growth.bytes = value;
-      bounds += std::string{"; "} + why;
+      growth.reason += std::string{"; "} + why;
     }
   };
   bound_by(by_speed, "bounded by what one CPU can fault in within one reaction time");
@@ -90,22 +137,16 @@ Growth growth_prior(const GrowthInput& input) {
   }
   if (growth.bytes < kLeastGrowth) {
     growth.bytes = kLeastGrowth;
-    bounds += "; raised to what one container of 30 MiB/s takes";
+    growth.reason += "; raised to what one container of 30 MiB/s takes";
   }
   bound_by(ceiling, "bounded by growth-ceiling");
-
-  const std::int64_t reaction =
-      (container_weight * kContainerReaction + vm_weight * kVmReaction) / kPermyriad;
   growth.per_poll = scale(growth.bytes, kPollInterval.count(), reaction);
-  growth.reason = fmt::format(
-      "{:.2f} % of RAM may be lost within one reaction of {} s (risk {:.2f} %, {:.0f} % VMs by "
-      "memory){}",
-      static_cast<double>(share) / 100,
-      reaction,
-      static_cast<double>(input.risk_permyriad) / 100,
-      static_cast<double>(vm_weight) / 100,
-      bounds);
-  growth.source = "prior";
+  growth.source = input.learned ? "prior and record of this node" : "prior";
+  growth.prior = prior.bytes;
+  growth.learned = input.learned;
+  if (input.learned) {
+    growth.allowed = allowed_for(*input.learned);
+  }
   return growth;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/observation.h"
+#include "agent/policy/growth_history.h"
 #include "agent/policy/memory_account.h"
 #include "agent/policy/sizing.h"
 #include "config/agent_config.h"
@@ -32,6 +33,8 @@ struct Circumstances {
   int restarts_today = 0;  ///< of the kubelet by the agent in the last 24 hours
   /// Why the agent may not restart the kubelet now, besides that number; empty: it may.
   std::string restart_refused;
+  /// What this node's growth was, of the caller. Null: nothing was learned.
+  const GrowthHistory* growth = nullptr;
 };
 
 /// The bounds that the guards set to a threshold, before one is chosen.

@@ -212,6 +212,7 @@ Need compute_need(const NeedInput& input) {
 
 Sizing size(const Need& need, const Bounds& bounds, const Growth& growth) {
   Sizing sizing;
+  sizing.growth = growth;
   sizing.terms = need.terms;
   sizing.need = need.hard;
   sizing.hard = hard_value(need, bounds);

@@ -70,9 +70,10 @@ struct Sizing {
   std::optional<Bytes> hard;
   std::optional<Bytes> soft;
   std::optional<Bytes> reclaim;
-  std::optional<Bytes> shortfall;  ///< what would have to move for the full hard value to pass
-  std::string reason;              ///< why this instrument, in words
-  std::vector<Term> terms;         ///< that add up to need
+  std::optional<Bytes> shortfall;     ///< what would have to move for the full hard value to pass
+  std::string reason;                 ///< why this instrument, in words
+  std::vector<Term> terms;            ///< that add up to need
+  std::optional<Growth> growth = {};  ///< how its term came about; absent: not sized
 };
 
 /// Chooses the instrument: the full hard value if it passes, else the largest effective hard value

@@ -33,6 +33,7 @@ constexpr const char* kFile =
     "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
 constexpr const char* kStatus = "/run/eviction-agent/status.json";
 constexpr const char* kState = "/var/lib/eviction-agent/state.json";
+constexpr const char* kGrowth = "/var/lib/eviction-agent/growth.json";
 
 /// A daemon on a constructed node. It never gets to signal a process: that node's /proc does not
 /// show the test.
@@ -231,6 +232,13 @@ TEST_F(DaemonTest, SetsACorruptStateAside) {
   tree_.file(std::string{kState}.substr(1), "{\"version\": 1, \"rest");
   run(Mode::kStage, [this] { return has_problem("state.json.corrupt"); });
   EXPECT_FALSE(exists(kState));
+}
+
+TEST_F(DaemonTest, KeepsWhatItLearnedAndSetsACorruptRecordAside) {
+  tree_.file(std::string{kGrowth}.substr(1), "{\"version\": 1, \"fal");
+  run(Mode::kStage, [this] { return has_problem("growth.json.corrupt"); });
+  EXPECT_TRUE(parse_growth(content(kGrowth), kGrowth));
+  EXPECT_EQ(content(std::string{kGrowth} + ".corrupt"), "{\"version\": 1, \"fal");
 }
 
 TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {

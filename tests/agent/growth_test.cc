@@ -43,42 +43,75 @@ TEST(GrowthPrior, GivesThePublishedQuantiles) {
     SCOPED_TRACE(c.name);
     GrowthInput input = c.input;
     input.risk_permyriad = c.risk_permyriad;
-    EXPECT_EQ(growth_prior(input).bytes, c.expected);
+    EXPECT_EQ(expected_growth(input).bytes, c.expected);
   }
 }
 
 TEST(GrowthPrior, AMixLiesBetweenItsClasses) {
   GrowthInput mix = containers(128_GiB);
   mix.vm_working_set = mix.container_working_set;
-  const Bytes growth = growth_prior(mix).bytes;
-  EXPECT_GT(growth, growth_prior(vms(128_GiB)).bytes);
-  EXPECT_LT(growth, growth_prior(containers(128_GiB)).bytes);
+  const Bytes growth = expected_growth(mix).bytes;
+  EXPECT_GT(growth, expected_growth(vms(128_GiB)).bytes);
+  EXPECT_LT(growth, expected_growth(containers(128_GiB)).bytes);
 }
 
 TEST(GrowthPrior, AnEmptyNodeCountsAsContainers) {
   GrowthInput empty;
   empty.capacity = 16_GiB;
-  EXPECT_EQ(growth_prior(empty).bytes, growth_prior(containers(16_GiB)).bytes);
+  EXPECT_EQ(expected_growth(empty).bytes, expected_growth(containers(16_GiB)).bytes);
 }
 
 // 2 GiB/s by one CPU for 15 s (containers) or 25 s (VMs).
 TEST(GrowthPrior, NeverBeyondWhatOneCpuFaultsIn) {
-  EXPECT_EQ(growth_prior(containers(Bytes{2048LL << 30})).bytes, 30_GiB);
-  EXPECT_LE(growth_prior(vms(Bytes{4096LL << 30})).bytes, 50_GiB);
+  EXPECT_EQ(expected_growth(containers(Bytes{2048LL << 30})).bytes, 30_GiB);
+  EXPECT_LE(expected_growth(vms(Bytes{4096LL << 30})).bytes, 50_GiB);
 }
 
 TEST(GrowthPrior, NeverBeyondWhatThePodsCanTakeButNeverBelowOneContainer) {
   GrowthInput input = containers(64_GiB);
   input.headroom = 700_MiB;
-  EXPECT_EQ(growth_prior(input).bytes, 700_MiB);
+  EXPECT_EQ(expected_growth(input).bytes, 700_MiB);
   input.headroom = 0_B;
-  EXPECT_EQ(growth_prior(input).bytes, kLeastGrowth);
+  EXPECT_EQ(expected_growth(input).bytes, kLeastGrowth);
 }
 
 TEST(GrowthPrior, TheCeilingBindsLast) {
   GrowthInput input = containers(512_MiB);
   input.ceiling_permyriad = 100;
-  EXPECT_EQ(growth_prior(input).bytes, scale(512_MiB, 1, 100));
+  EXPECT_EQ(expected_growth(input).bytes, scale(512_MiB, 1, 100));
+}
+
+TEST(ExpectedGrowth, TheRecordCountsByItsWeight) {
+  GrowthInput input = containers(64_GiB);
+  const Bytes prior = expected_growth(input).bytes;
+  input.learned = LearnedGrowth{.node = 1_GiB, .weight = 0.5};
+  const Growth growth = expected_growth(input);
+  EXPECT_EQ(growth.bytes, scale(prior, 1, 2) + scale(1_GiB, 115, 200));
+  EXPECT_EQ(growth.source, "prior and record of this node");
+  EXPECT_NE(growth.reason.find("weight 50 %"), std::string::npos) << growth.reason;
+  EXPECT_EQ(growth.prior, prior);
+  EXPECT_EQ(growth.allowed, scale(1_GiB, 115, 100));
+}
+
+TEST(ExpectedGrowth, WhatWasSeenCountsAtOnce) {
+  GrowthInput input = containers(64_GiB);
+  input.learned = LearnedGrowth{.node = 5_GiB, .weight = 0};
+  EXPECT_EQ(expected_growth(input).bytes, scale(5_GiB, 115, 100));
+}
+
+TEST(ExpectedGrowth, ContainersAndVmsMayRiseAtOnce) {
+  GrowthInput input = containers(64_GiB);
+  input.vm_working_set = input.container_working_set;
+  input.learned = LearnedGrowth{.node = 1_GiB, .containers = 1_GiB, .vms = 500_MiB, .weight = 1};
+  EXPECT_EQ(expected_growth(input).bytes, scale(1_GiB + 500_MiB, 115, 100));
+}
+
+TEST(ExpectedGrowth, TheBoundsHoldForTheRecordToo) {
+  GrowthInput input = containers(64_GiB);
+  input.learned = LearnedGrowth{.node = 60_GiB, .weight = 1};
+  EXPECT_EQ(expected_growth(input).bytes, scale(64_GiB, 1, 10));
+  input.learned = LearnedGrowth{.weight = 1};
+  EXPECT_EQ(expected_growth(input).bytes, kLeastGrowth);
 }
 
 GrowthInput any_input() {
@@ -96,14 +129,14 @@ GrowthInput any_input() {
 
 RC_GTEST_PROP(GrowthPriorProperty, StaysWithinItsCeiling, ()) {
   const GrowthInput input = any_input();
-  RC_ASSERT(growth_prior(input).bytes <= scale(input.capacity, input.ceiling_permyriad, 10'000));
+  RC_ASSERT(expected_growth(input).bytes <= scale(input.capacity, input.ceiling_permyriad, 10'000));
 }
 
 RC_GTEST_PROP(GrowthPriorProperty, LessAcceptedRiskNeverGivesLess, ()) {
   GrowthInput bold = any_input();
   GrowthInput careful = bold;
   careful.risk_permyriad = *rc::gen::inRange(1, bold.risk_permyriad + 1);
-  RC_ASSERT(growth_prior(careful).bytes >= growth_prior(bold).bytes);
+  RC_ASSERT(expected_growth(careful).bytes >= expected_growth(bold).bytes);
 }
 
 RC_GTEST_PROP(GrowthPriorProperty, MoreRamOfTheSameMixNeverGivesLess, ()) {
@@ -114,7 +147,7 @@ RC_GTEST_PROP(GrowthPriorProperty, MoreRamOfTheSameMixNeverGivesLess, ()) {
   large.capacity = scale(small.capacity, factor, 1);
   large.vm_working_set = scale(small.vm_working_set, factor, 1);
   large.container_working_set = scale(small.container_working_set, factor, 1);
-  RC_ASSERT(growth_prior(large).bytes >= growth_prior(small).bytes);
+  RC_ASSERT(expected_growth(large).bytes >= expected_growth(small).bytes);
 }
 
 }  // namespace

@@ -89,7 +89,18 @@ inline agent::Plan sample_plan() {
                  .shortfall = 240_MiB,
                  .reason = "no hard value that is effective passes requests-fit",
                  .terms = {{"growth", 400_MiB, "largest fall in one reaction time", "prior"},
-                           {"reserve", 50_MiB, "pages the kernel keeps", "/proc/zoneinfo"}}};
+                           {"reserve", 50_MiB, "pages the kernel keeps", "/proc/zoneinfo"}},
+                 .growth = agent::Growth{.bytes = 400_MiB,
+                                         .per_poll = 200_MiB,
+                                         .reason = "largest fall in one reaction time",
+                                         .source = "prior and record of this node",
+                                         .prior = 600_MiB,
+                                         .learned = agent::LearnedGrowth{.node = 180_MiB,
+                                                                         .node_long = 300_MiB,
+                                                                         .containers = 150_MiB,
+                                                                         .vms = 20_MiB,
+                                                                         .weight = 0.5},
+                                         .allowed = 207_MiB}};
   plan.guards = {{"requests-fit", true, "3600 MiB of requests in 4 GiB"},
                  {"settled", std::nullopt, "the kubelet's start is not known"}};
   plan.file_content = "evictionSoft:\n  memory.available: 736Mi\n";

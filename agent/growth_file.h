@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "agent/own_file.h"
+#include "agent/plan.h"
+#include "agent/policy/growth_history.h"
+#include "cgroup/meminfo.h"
+
+namespace eviction::agent {
+
+/// Where the agent keeps what it learned of the node's growth, in kStateFolder.
+inline constexpr std::string_view kGrowthFile = "growth.json";
+
+/// JSON with a version.
+[[nodiscard]] std::string render_growth(const GrowthCheckpoint& checkpoint);
+/// Errors: kMalformed, also for another version and for numbers that no history can have.
+[[nodiscard]] Result<GrowthCheckpoint> parse_growth(std::string_view text, const std::string& path);
+
+/// What was learned on this node, for a command that changes nothing. Errors: as parse_growth(),
+/// and those of reading the file; one that is missing is none.
+[[nodiscard]] Result<GrowthHistory> learned_growth(const cgroup::Directory& root);
+/// For its owner: a file that cannot be understood is set aside.
+[[nodiscard]] Loaded<GrowthCheckpoint> load_growth(const cgroup::Directory& root);
+[[nodiscard]] Result<void> save_growth(const cgroup::Directory& root,
+                                       const GrowthCheckpoint& checkpoint);
+
+/// The history that a daemon keeps: read once, saved every ten minutes.
+class KeptGrowth {
+ public:
+  /// root has to outlive it. What was wrong with the file is in the error; the history is there
+  /// either way.
+  [[nodiscard]] Result<void> open(const cgroup::Directory& root);
+  /// The daemon's cheap look. since_boot: of the clock that runs in suspend, too.
+  void look(std::chrono::milliseconds since_boot, const cgroup::Meminfo& meminfo);
+  /// A full walk; saves when the last save is long ago. Pods of which one could not be read are no
+  /// sum: it would seem to rise when the pod can be read again. Errors: those of writing.
+  [[nodiscard]] Result<void> walk(std::chrono::milliseconds since_boot, const Plan& plan);
+  /// At once. Errors: those of writing.
+  [[nodiscard]] Result<void> save();
+
+  [[nodiscard]] GrowthHistory& history() { return history_; }
+
+ private:
+  const cgroup::Directory* root_ = nullptr;
+  GrowthHistory history_;
+  std::chrono::milliseconds saved_{};
+};
+
+}  // namespace eviction::agent

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/policy/growth_history.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace eviction::agent {
+
+namespace {
+
+constexpr std::chrono::hours kDay{24};
+constexpr std::chrono::hours kWeek{7 * 24};
+constexpr std::chrono::minutes kLongWindow{5};
+constexpr std::chrono::hours kRatchetWindow{1};
+constexpr double kPermyriad = 10'000;
+
+std::array<FallRecord, kFallKinds.size()> fresh() {
+  return {FallRecord{kContainerReaction, kDay},
+          FallRecord{kVmReaction, kWeek},
+          FallRecord{kLongWindow, kDay},
+          FallRecord{kContainerReaction, kDay},
+          FallRecord{kLongWindow, kDay},
+          FallRecord{kVmReaction, kWeek},
+          FallRecord{kRatchetWindow, kWeek}};
+}
+
+Bytes mix(Bytes containers, Bytes vms, double vm_share) {
+  return Bytes{std::llround(static_cast<double>(containers.value()) * (1 - vm_share) +
+                            static_cast<double>(vms.value()) * vm_share)};
+}
+
+}  // namespace
+
+std::string_view to_text(FallKind kind) {
+  switch (kind) {
+    case FallKind::kNodeFast:
+      return "node-15s";
+    case FallKind::kNodeSlow:
+      return "node-25s";
+    case FallKind::kNodeLong:
+      return "node-5min";
+    case FallKind::kContainers:
+      return "containers-15s";
+    case FallKind::kContainersLong:
+      return "containers-5min";
+    case FallKind::kVms:
+      return "vms-25s";
+    case FallKind::kVmsLong:
+      return "vms-1h";
+  }
+  return "";
+}
+
+GrowthHistory::GrowthHistory() : falls_{fresh()} {}
+
+void GrowthHistory::see_node(std::chrono::milliseconds since_boot,
+                             Bytes capacity,
+                             Bytes mem_available) {
+  const Bytes difference = std::max(capacity, capacity_) - std::min(capacity, capacity_);
+  if (capacity_ > Bytes{} && difference > scale(capacity_, 1, 8)) {
+    falls_ = fresh();
+    vm_share_ = 0;
+  }
+  capacity_ = capacity;
+  for (const FallKind kind : {FallKind::kNodeFast, FallKind::kNodeSlow, FallKind::kNodeLong}) {
+    record(kind).see(since_boot, mem_available);
+  }
+}
+
+void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers) {
+  FallRecord& of_containers = record(FallKind::kContainers);
+  const std::chrono::milliseconds before = of_containers.watched();
+  of_containers.see(since_boot, Bytes{} - containers);
+  record(FallKind::kContainersLong).see(since_boot, Bytes{} - containers);
+  for (const FallKind kind : {FallKind::kVms, FallKind::kVmsLong}) {
+    record(kind).see(since_boot, Bytes{} - vms);
+  }
+
+  const std::chrono::milliseconds passed = of_containers.watched() - before;
+  const Bytes all = vms + containers;
+  if (all > Bytes{}) {
+    const double now = static_cast<double>(vms.value()) / static_cast<double>(all.value());
+    const double keep =
+        before == std::chrono::milliseconds{}
+            ? 0
+            : std::exp2(-static_cast<double>(passed.count()) /
+                        static_cast<double>(std::chrono::milliseconds{kDay}.count()));
+    vm_share_ = keep * vm_share_ + (1 - keep) * now;
+  }
+}
+
+std::optional<LearnedGrowth> GrowthHistory::learned(double vm_share, int risk_permyriad) const {
+  if (record(FallKind::kNodeFast).watched() == std::chrono::milliseconds{}) {
+    return std::nullopt;
+  }
+  const auto largest = [this, risk_permyriad](FallKind kind) {
+    return record(kind).largest(risk_permyriad);
+  };
+  LearnedGrowth learned;
+  learned.node = mix(largest(FallKind::kNodeFast), largest(FallKind::kNodeSlow), vm_share);
+  learned.node_long = largest(FallKind::kNodeLong);
+  learned.containers = largest(FallKind::kContainers);
+  learned.containers_long = largest(FallKind::kContainersLong);
+  learned.vms = largest(FallKind::kVms);
+  learned.vms_long = largest(FallKind::kVmsLong);
+  learned.weight = (record(FallKind::kNodeFast).weight() * (1 - vm_share) +
+                    record(FallKind::kNodeSlow).weight() * vm_share) *
+                   (1 - std::abs(vm_share - vm_share_));
+  return learned;
+}
+
+GrowthCheckpoint GrowthHistory::checkpoint() const {
+  GrowthCheckpoint checkpoint{
+      .capacity = capacity_,
+      .vm_share_permyriad = static_cast<int>(std::lround(vm_share_ * kPermyriad))};
+  std::ranges::transform(falls_, checkpoint.falls.begin(), &FallRecord::checkpoint);
+  return checkpoint;
+}
+
+void GrowthHistory::restore(const GrowthCheckpoint& checkpoint) {
+  capacity_ = checkpoint.capacity;
+  vm_share_ = checkpoint.vm_share_permyriad / kPermyriad;
+  for (std::size_t i = 0; i < falls_.size(); ++i) {
+    falls_.at(i).restore(checkpoint.falls.at(i));
+  }
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/growth_file.h"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/state_file.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using testing::HasSubstr;
+
+GrowthCheckpoint sample() {
+  GrowthCheckpoint checkpoint{.capacity = 64_GiB, .vm_share_permyriad = 2500};
+  checkpoint.falls.at(0) = {.watched = std::chrono::hours{30}, .lost_kib = {{0, 7}, {192, 9}}};
+  checkpoint.falls.at(4) = {.watched = std::chrono::seconds{1}, .lost_kib = {}};
+  return checkpoint;
+}
+
+TEST(GrowthFile, ReadsBackWhatWasWritten) {
+  const auto read = parse_growth(render_growth(sample()), "growth.json");
+  ASSERT_TRUE(read) << to_text(read.error());
+  EXPECT_EQ(*read, sample());
+}
+
+TEST(GrowthFile, RefusesWhatNoHistoryCanHave) {
+  const std::string good = render_growth(sample());
+
+  struct Case {
+    const char* from;
+    const char* to;
+  };
+
+  for (const Case& c : {Case{"\"version\": 1", "\"version\": 2"},
+                        Case{"\"192\": 9", "\"193\": 9"},
+                        Case{"\"192\": 9", "\"0192\": 9"},
+                        Case{"\"192\": 9", "\"-1\": 9"},
+                        Case{"\"192\": 9", "\"192\": -9"},
+                        Case{"\"192\": 9", "\"192\": 1e300"},
+                        Case{"\"vm_share_permyriad\": 2500", "\"vm_share_permyriad\": 10001"},
+                        Case{"node-25s", "node-26s"}}) {
+    SCOPED_TRACE(c.to);
+    std::string text = good;
+    text.replace(text.find(c.from), std::string{c.from}.size(), c.to);
+    EXPECT_FALSE(parse_growth(text, "growth.json"));
+  }
+  EXPECT_FALSE(parse_growth("", "growth.json"));
+  EXPECT_FALSE(parse_growth(good.substr(0, good.size() / 2), "growth.json"));
+}
+
+class KeptGrowthTest : public testing::Test {
+ protected:
+  KeptGrowthTest() { tree_.directory("var/lib"); }
+
+  tests::TemporaryTree tree_;
+  cgroup::Directory root_ = *cgroup::Directory::open(tree_.path());
+};
+
+TEST_F(KeptGrowthTest, ALookAtACorruptOneChangesNothing) {
+  ASSERT_TRUE(save_own(root_, std::string{kGrowthFile}, "{"));
+  EXPECT_FALSE(learned_growth(root_));
+  EXPECT_FALSE(learned_growth(root_));
+}
+
+TEST_F(KeptGrowthTest, IsThereAgainAfterARestart) {
+  KeptGrowth kept;
+  ASSERT_TRUE(kept.open(root_));
+  kept.history().restore(sample());
+  ASSERT_TRUE(kept.save());
+  KeptGrowth again;
+  ASSERT_TRUE(again.open(root_));
+  EXPECT_EQ(again.history().checkpoint(), sample());
+}
+
+TEST_F(KeptGrowthTest, IsWrittenEveryTenMinutes) {
+  KeptGrowth kept;
+  ASSERT_TRUE(kept.open(root_));
+  kept.history().restore(sample());
+  ASSERT_TRUE(kept.walk(std::chrono::minutes{9}, {}));
+  EXPECT_EQ(load_growth(root_).value, GrowthCheckpoint{});
+  ASSERT_TRUE(kept.walk(std::chrono::minutes{11}, {}));
+  EXPECT_EQ(load_growth(root_).value, sample());
+}
+
+/// A walk that found one container.
+Plan walked(std::optional<Bytes> unreclaimable) {
+  Plan plan;
+  plan.observation.pods_known = true;
+  plan.workloads[WorkloadClass::kContainer].unreclaimable = unreclaimable;
+  return plan;
+}
+
+// As if it rose from nothing as soon as its memory.stat can be read again.
+TEST_F(KeptGrowthTest, PodsThatCannotBeReadAreNoRise) {
+  const auto rise = [](std::optional<Bytes> between) {
+    KeptGrowth kept;
+    std::chrono::seconds now{};
+    for (const std::optional<Bytes> held : {std::optional{4_GiB}, between, std::optional{4_GiB}}) {
+      EXPECT_TRUE(kept.walk(now += std::chrono::seconds{20}, walked(held)));
+    }
+    return kept.history().checkpoint().falls.at(static_cast<std::size_t>(FallKind::kContainers));
+  };
+  EXPECT_FALSE(rise(3_GiB).lost_kib.empty());
+  EXPECT_TRUE(rise(std::nullopt).lost_kib.empty());
+}
+
+TEST_F(KeptGrowthTest, ACorruptOneIsSetAside) {
+  ASSERT_TRUE(save_own(root_, std::string{kGrowthFile}, "{\"version\": 1"));
+  KeptGrowth kept;
+  const Result<void> opened = kept.open(root_);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().remedy, HasSubstr("growth.json.corrupt"));
+  EXPECT_EQ(kept.history().checkpoint(), GrowthCheckpoint{});
+  ASSERT_TRUE(kept.save());
+  const Result<void> again = KeptGrowth{}.open(root_);
+  ASSERT_FALSE(again) << "nobody has looked at it";
+  EXPECT_THAT(to_text(again.error()), HasSubstr("remove it"));
+}
+
+TEST_F(KeptGrowthTest, GoesWithTheRestOfTheState) {
+  ASSERT_TRUE(save_growth(root_, sample()));
+  ASSERT_TRUE(remove_state(root_));
+  EXPECT_FALSE(root_.open_below(kStateFolder));
+}
+
+}  // namespace
+}  // namespace eviction::agent

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/policy/growth_history.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace eviction::agent {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kRisk = 10;
+
+/// A record that sees a level fall by `fall` within `within` once, and stay otherwise, a look a
+/// second for ten minutes.
+FallRecord seen_once(Bytes fall, seconds within, hours half_life = hours{24}) {
+  FallRecord record{seconds{15}, half_life};
+  for (int second = 0; second <= 600; ++second) {
+    const std::int64_t part = std::clamp<std::int64_t>(second - 300, 0, within.count());
+    record.see(seconds{second}, 64_GiB - scale(fall, part, within.count()));
+  }
+  return record;
+}
+
+/// The bucket that holds an amount ends at most a tenth above it.
+void expect_about(Bytes actual, Bytes expected) {
+  EXPECT_GE(actual, expected);
+  EXPECT_LE(actual, scale(expected, 110, 100));
+}
+
+TEST(FallRecord, FindsAFallWithinItsWindow) {
+  expect_about(seen_once(1_GiB, seconds{5}).largest(kRisk), 1_GiB);
+}
+
+TEST(FallRecord, OfASlowerFallOnlyWhatOneWindowHolds) {
+  expect_about(seen_once(2_GiB, seconds{150}).largest(kRisk), scale(2_GiB, 15, 150));
+}
+
+TEST(FallRecord, ARiseIsNoFall) {
+  FallRecord record{seconds{15}, hours{24}};
+  for (int second = 0; second < 600; ++second) {
+    record.see(seconds{second}, scale(1_MiB, second, 1));
+  }
+  EXPECT_EQ(record.largest(kRisk), 0_B);
+}
+
+TEST(FallRecord, LooksFurtherApartThanTheWindowStillCount) {
+  FallRecord record{seconds{15}, hours{24}};
+  record.see(seconds{0}, 4_GiB);
+  record.see(seconds{20}, 3_GiB);
+  expect_about(record.largest(kRisk), 1_GiB);
+}
+
+TEST(FallRecord, NothingIsLearnedFromAPauseOrFromAClockThatWentBack) {
+  FallRecord record{seconds{15}, hours{24}};
+  record.see(seconds{0}, 4_GiB);
+  record.see(seconds{3600}, 1_GiB);
+  record.see(seconds{10}, 0_B);
+  record.see(seconds{40}, 0_B);
+  EXPECT_EQ(record.largest(kRisk), 0_B);
+  EXPECT_EQ(record.watched(), seconds{30});
+}
+
+// After twelve half-lives small falls outweigh the large one; after less than two they do not.
+TEST(FallRecord, ForgetsWithItsHalfLife) {
+  const auto after_days = [](int days, hours half_life) {
+    FallRecord record = seen_once(1_GiB, seconds{5}, half_life);
+    for (int i = 0; i < days * 5760; ++i) {
+      record.see(seconds{601 + i * 15}, i % 2 == 0 ? 63_GiB : 63_GiB - 4_MiB);
+    }
+    return record.largest(kRisk);
+  };
+  expect_about(after_days(1, hours{24}), 1_GiB);
+  expect_about(after_days(12, hours{24}), 4_MiB);
+  expect_about(after_days(12, hours{24 * 7}), 1_GiB);
+}
+
+TEST(FallRecord, ForgetsThoughNothingFallsAnyMore) {
+  const auto after_days = [](int days) {
+    FallRecord record = seen_once(1_GiB, seconds{5});
+    for (int i = 0; i < days * 2880; ++i) {
+      record.see(seconds{601 + i * 30}, 63_GiB);
+    }
+    return record.largest(kRisk);
+  };
+  expect_about(after_days(8), 1_GiB);
+  EXPECT_EQ(after_days(12), 0_B);
+}
+
+// 1 GiB in 40 min, seen every half second: of a window of an hour all, and of a quarter a quarter.
+TEST(FallRecord, FindsASlowFallWhateverTheLooks) {
+  for (const int window : {3600, 600}) {
+    SCOPED_TRACE(window);
+    FallRecord record{seconds{window}, hours{24}};
+    for (int i = 0; i <= 14400; ++i) {
+      record.see(milliseconds{i * 500}, 64_GiB - scale(1_GiB, std::min(i, 4800), 4800));
+    }
+    expect_about(record.largest(kRisk), scale(1_GiB, std::min(window, 2400), 2400));
+  }
+}
+
+TEST(FallRecord, HasHalfItsWeightAfterOneHalfLife) {
+  FallRecord record{seconds{15}, hours{24}};
+  EXPECT_EQ(record.weight(), 0);
+  for (int i = 0; i <= 5760; ++i) {
+    record.see(seconds{i * 15}, 1_GiB);
+  }
+  EXPECT_NEAR(record.weight(), 0.5, 1e-9);
+}
+
+RC_GTEST_PROP(FallRecordProperty, ACheckpointIsTheSameRecord, ()) {
+  FallRecord record{seconds{15}, hours{24}};
+  milliseconds now{};
+  for (const std::int64_t level : *rc::gen::container<std::vector<std::int64_t>>(
+           rc::gen::inRange<std::int64_t>(0, 1LL << 41))) {
+    now += milliseconds{*rc::gen::inRange(1, 30'000)};
+    record.see(now, Bytes{level});
+  }
+  FallRecord again{seconds{15}, hours{24}};
+  again.restore(record.checkpoint());
+  RC_ASSERT(again.checkpoint() == record.checkpoint());
+  RC_ASSERT(again.largest(kRisk) == record.largest(kRisk));
+}
+
+RC_GTEST_PROP(FallRecordProperty, NeverMoreThanTheLevelsDiffer, ()) {
+  FallRecord record{seconds{15}, hours{24}};
+  Bytes least{1LL << 62};
+  Bytes most;
+  milliseconds now{};
+  for (const std::int64_t level : *rc::gen::container<std::vector<std::int64_t>>(
+           rc::gen::inRange<std::int64_t>(1LL << 21, 1LL << 41))) {
+    now += milliseconds{*rc::gen::inRange(1, 90'000)};
+    record.see(now, Bytes{level});
+    least = std::min(least, Bytes{level});
+    most = std::max(most, Bytes{level});
+  }
+  RC_ASSERT(record.largest(kRisk) <= std::max(scale(most - least, 110, 100), 1_MiB));
+}
+
+/// A node of 64 GiB that loses this much every hour within ten seconds.
+GrowthHistory learned_for(hours time, Bytes hourly, double vm_share) {
+  GrowthHistory history;
+  const auto vms = static_cast<std::int64_t>(32 * vm_share);
+  for (std::int64_t at = 0; at < seconds{time}.count(); at += 10) {
+    const Bytes spike = at % 3600 < 60 ? hourly : 0_B;
+    history.see_node(seconds{at}, 64_GiB, 32_GiB - spike);
+    history.see_pods(seconds{at}, scale(1_GiB, vms, 1), scale(1_GiB, 32 - vms, 1) + spike);
+  }
+  return history;
+}
+
+TEST(GrowthHistory, KnowsNothingAtFirst) {
+  EXPECT_FALSE(GrowthHistory{}.learned(0, kRisk).has_value());
+}
+
+TEST(GrowthHistory, LearnsWhatTheNodeAndItsContainersDo) {
+  const auto learned = learned_for(hours{24}, 2_GiB, 0).learned(0, kRisk);
+  ASSERT_TRUE(learned.has_value());
+  expect_about(learned->node, 2_GiB);
+  expect_about(learned->containers, 2_GiB);
+  expect_about(learned->containers_long, 2_GiB);
+  EXPECT_EQ(learned->vms, 0_B);
+  EXPECT_NEAR(learned->weight, 0.5, 0.01);
+}
+
+TEST(GrowthHistory, OfVmsItLearnsForAWeek) {
+  const GrowthHistory history = learned_for(hours{24}, 0_B, 1);
+  EXPECT_NEAR(history.learned(1, kRisk)->weight, 1 - std::exp2(-1.0 / 7), 0.01);
+}
+
+// A GiB an hour: nothing of it is within one reaction, and all of it is in the record of the hour.
+TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
+  GrowthHistory history;
+  for (std::int64_t at = 0; at < seconds{hours{24}}.count(); at += 20) {
+    const Bytes held = scale(1_GiB, at, 3600);
+    history.see_node(seconds{at}, 64_GiB, 48_GiB - held);
+    history.see_pods(seconds{at}, held, 4_GiB);
+  }
+  const auto learned = history.learned(1, kRisk);
+  ASSERT_TRUE(learned.has_value());
+  EXPECT_LE(learned->vms, 16_MiB);
+  expect_about(learned->vms_long, 1_GiB);
+  EXPECT_EQ(learned->containers_long, 0_B);
+}
+
+TEST(GrowthHistory, AnotherMixHasLessWeight) {
+  const GrowthHistory history = learned_for(hours{24}, 0_B, 0);
+  EXPECT_LT(history.learned(0.5, kRisk)->weight, history.learned(0, kRisk)->weight / 2 + 0.1);
+  EXPECT_EQ(history.learned(1, kRisk)->weight, 0);
+}
+
+TEST(GrowthHistory, AnotherMachineBeginsAnew) {
+  GrowthHistory history = learned_for(hours{24}, 2_GiB, 0);
+  history.see_node(hours{25}, 128_GiB, 100_GiB);
+  EXPECT_FALSE(history.learned(0, kRisk).has_value());
+}
+
+TEST(GrowthHistory, ACheckpointKeepsWhatWasLearned) {
+  const GrowthHistory history = learned_for(hours{30}, 3_GiB, 0.5);
+  GrowthHistory again;
+  again.restore(history.checkpoint());
+  EXPECT_EQ(again.checkpoint(), history.checkpoint());
+  EXPECT_EQ(again.learned(0.5, kRisk)->node, history.learned(0.5, kRisk)->node);
+  EXPECT_NEAR(again.learned(0.5, kRisk)->weight, history.learned(0.5, kRisk)->weight, 1e-3);
+}
+
+}  // namespace
+}  // namespace eviction::agent
