@@ -88,6 +88,9 @@ Result<void> Daemon::run() {
   if (const Result<void> opened = growth_.open(*host_.root); !opened) {
     problem(opened.error());
   }
+  if (const Result<void> opened = recording_.open(*host_.root); !opened) {
+    problem(opened.error());
+  }
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();
   status_.counters.started = wall_now();
@@ -159,7 +162,8 @@ void Daemon::look() {
       host_.proc ? cgroup::read_meminfo(*host_.proc, buffer_) : tl::unexpected{host_.proc.error()};
   milliseconds next{kWalkInterval};
   if (meminfo) {
-    growth_.look(since_boot(), *meminfo);
+    history_.look(since_boot(), meminfo->mem_total, meminfo->mem_available);
+    keep_moment(*meminfo, nullptr);
   }
   const std::optional<Bytes> threshold = threshold_of(plan_);
   const std::optional<Bytes> mem_available = meminfo ? meminfo->mem_available : std::nullopt;
@@ -217,8 +221,10 @@ void Daemon::walk() {
   for (const Error& error : incidents_.problems()) {
     problem(error);
   }
-  if (const auto aside = find_set_aside(*host_.root, std::string{kGrowthFile})) {
-    problem(*aside);
+  for (const std::string_view name : {kGrowthFile, kRecordingFile}) {
+    if (const auto aside = find_set_aside(*host_.root, std::string{name})) {
+      problem(*aside);
+    }
   }
   executor_.act_on(plan_);
   tell();
@@ -248,24 +254,29 @@ void Daemon::observe_and_plan(const Record& record) {
     problem(*failure);
   }
   Circumstances known = circumstances_of(record, wall_now());
-  known.available_low = history_.low();
-  known.growth = &growth_.history();
-  if (seen.vmstat && seen.vmstat->allocstall) {
-    if (last_stalls_) {
-      known.stalls = *seen.vmstat->allocstall - *last_stalls_;
-    }
-    last_stalls_ = seen.vmstat->allocstall;
-  }
+  history_.add_to(known, seen);
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
     known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
-  if (const Result<void> kept = growth_.walk(since_boot(), plan_); !kept) {
+  history_.walked(since_boot(), plan_);
+  if (const Result<void> kept = growth_.keep(since_boot()); !kept) {
     problem(kept.error());
   }
-  if (plan_.memory.kubelet_available) {
-    history_.add(since_boot(), *plan_.memory.kubelet_available);
+  if (plan_.observation.meminfo) {
+    keep_moment(*plan_.observation.meminfo, &plan_.observation);
+  }
+}
+
+void Daemon::keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen) {
+  const Result<void> kept = recording_.add({.at = wall_now(),
+                                            .since_boot = since_boot(),
+                                            .mem_total = meminfo.mem_total,
+                                            .mem_available = meminfo.mem_available,
+                                            .seen = seen});
+  if (!kept) {
+    problem(kept.error());
   }
 }
 

@@ -14,6 +14,7 @@
 #include "agent/history.h"
 #include "agent/incident_recorder.h"
 #include "agent/plan.h"
+#include "agent/recording/kept_recording.h"
 #include "agent/status_file.h"
 
 namespace eviction::agent {
@@ -45,6 +46,7 @@ class Daemon {
   void stop();
   void warn(Bytes available, Bytes threshold);
   void take_incidents();
+  void keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen);
   void on_api_answer();
   void problem(const Error& error);
   /// As an error when it is new, else for debugging.
@@ -65,8 +67,9 @@ class Daemon {
   Plan plan_;
   Status status_;
   Exporter exporter_;
-  AvailableHistory history_;
-  KeptGrowth growth_;
+  NodeHistory history_;
+  KeptGrowth growth_{history_.growth()};
+  KeptRecording recording_;
   ApiWatch api_;
   Executor executor_;
   IncidentRecorder incidents_;
@@ -77,7 +80,6 @@ class Daemon {
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
   bool api_answered_ = false;
-  std::optional<std::uint64_t> last_stalls_;
   std::string last_told_;
   std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next
   std::vector<std::string> earlier_problems_;  ///< of the walk before: what lasts is logged once

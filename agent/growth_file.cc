@@ -110,23 +110,7 @@ Result<void> KeptGrowth::open(const cgroup::Directory& root) {
   return loaded.problem ? tl::unexpected{std::move(*loaded.problem)} : Result<void>{};
 }
 
-void KeptGrowth::look(std::chrono::milliseconds since_boot, const cgroup::Meminfo& meminfo) {
-  if (meminfo.mem_available) {
-    history_.see_node(since_boot, meminfo.mem_total, *meminfo.mem_available);
-  }
-}
-
-Result<void> KeptGrowth::walk(std::chrono::milliseconds since_boot, const Plan& plan) {
-  Bytes vms;
-  Bytes containers;
-  bool known = plan.observation.pods_known;
-  for (const auto& [workload, sum] : plan.workloads) {
-    (workload == WorkloadClass::kVm ? vms : containers) += sum.unreclaimable.value_or(Bytes{});
-    known = known && sum.unreclaimable;
-  }
-  if (known) {
-    history_.see_pods(since_boot, vms, containers);
-  }
+Result<void> KeptGrowth::keep(std::chrono::milliseconds since_boot) {
   if (since_boot >= saved_ && since_boot - saved_ < kSaveInterval) {
     return {};
   }

@@ -6,9 +6,7 @@
 #include <string_view>
 
 #include "agent/own_file.h"
-#include "agent/plan.h"
 #include "agent/policy/growth_history.h"
-#include "cgroup/meminfo.h"
 
 namespace eviction::agent {
 
@@ -28,25 +26,23 @@ inline constexpr std::string_view kGrowthFile = "growth.json";
 [[nodiscard]] Result<void> save_growth(const cgroup::Directory& root,
                                        const GrowthCheckpoint& checkpoint);
 
-/// The history that a daemon keeps: read once, saved every ten minutes.
+/// Keeps a history on the disk: read once, saved every ten minutes.
 class KeptGrowth {
  public:
-  /// root has to outlive it. What was wrong with the file is in the error; the history is there
-  /// either way.
+  /// history has to outlive it.
+  explicit KeptGrowth(GrowthHistory& history) : history_{history} {}
+
+  /// root has to outlive it. What was wrong with the file is in the error; the history begins anew
+  /// then.
   [[nodiscard]] Result<void> open(const cgroup::Directory& root);
-  /// The daemon's cheap look. since_boot: of the clock that runs in suspend, too.
-  void look(std::chrono::milliseconds since_boot, const cgroup::Meminfo& meminfo);
-  /// A full walk; saves when the last save is long ago. Pods of which one could not be read are no
-  /// sum: it would seem to rise when the pod can be read again. Errors: those of writing.
-  [[nodiscard]] Result<void> walk(std::chrono::milliseconds since_boot, const Plan& plan);
+  /// Saves when the last save is long ago. Errors: those of writing.
+  [[nodiscard]] Result<void> keep(std::chrono::milliseconds since_boot);
   /// At once. Errors: those of writing.
   [[nodiscard]] Result<void> save();
 
-  [[nodiscard]] GrowthHistory& history() { return history_; }
-
  private:
+  GrowthHistory& history_;
   const cgroup::Directory* root_ = nullptr;
-  GrowthHistory history_;
   std::chrono::milliseconds saved_{};
 };
 

@@ -39,6 +39,42 @@ std::optional<Bytes> AvailableHistory::low() const {
   return sorted[sorted.size() / 20];
 }
 
+void NodeHistory::look(std::chrono::milliseconds since_boot,
+                       Bytes mem_total,
+                       std::optional<Bytes> mem_available) {
+  if (mem_available) {
+    growth_.see_node(since_boot, mem_total, *mem_available);
+  }
+}
+
+void NodeHistory::add_to(Circumstances& circumstances, const Observation& seen) {
+  circumstances.available_low = available_.low();
+  circumstances.growth = &growth_;
+  if (seen.vmstat && seen.vmstat->allocstall) {
+    if (last_stalls_) {
+      circumstances.stalls = *seen.vmstat->allocstall - *last_stalls_;
+    }
+    last_stalls_ = seen.vmstat->allocstall;
+  }
+}
+
+void NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan) {
+  Bytes vms;
+  Bytes containers;
+  bool known = plan.observation.pods_known;
+  for (const auto& [workload, sum] : plan.workloads) {
+    (workload == WorkloadClass::kVm ? vms : containers) += sum.unreclaimable.value_or(Bytes{});
+    known = known && sum.unreclaimable;
+  }
+  if (known) {
+    growth_.see_pods(since_boot, vms, containers);
+  }
+  if (plan.memory.kubelet_available) {
+    available_.add(std::chrono::duration_cast<std::chrono::seconds>(since_boot),
+                   *plan.memory.kubelet_available);
+  }
+}
+
 std::chrono::milliseconds next_look(Bytes headroom, Bytes fall_per_second) {
   if (headroom <= Bytes{}) {
     return kSoonest;

@@ -309,18 +309,6 @@ ordered_json problems_json(const std::vector<Error>& problems) {
   return list;
 }
 
-std::string_view to_text(PlanOutcome outcome) {
-  switch (outcome) {
-    case PlanOutcome::kApplicable:
-      return "applicable";
-    case PlanOutcome::kNothingToApply:
-      return "nothing-to-apply";
-    case PlanOutcome::kRefused:
-      return "refused";
-  }
-  return "refused";
-}
-
 }  // namespace
 
 ordered_json to_json(const Plan& plan) {

@@ -27,7 +27,11 @@
 #include "agent/live_node.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
+#include "agent/recording/command.h"
+#include "agent/recording/csv.h"
+#include "agent/recording/kept_recording.h"
 #include "agent/render.h"
+#include "agent/replay.h"
 #include "agent/status_file.h"
 #include "agent/validate.h"
 #include "agent/version.h"
@@ -226,6 +230,20 @@ ExitCode plan_or_check(const CommandLine& line,
   return print(findings, line.output, fit(findings) ? kDone : kFailed);
 }
 
+ExitCode record_node(const CommandLine& line, const Host& host, const config::AgentConfig& config) {
+  auto loop = systemd::EventLoop::create();
+  if (!loop) {
+    return complain(kFailed, to_text(loop.error()));
+  }
+  const Result<std::size_t> moments =
+      record(host,
+             config,
+             {.file = *line.file, .interval = line.interval, .duration = line.duration},
+             *loop);
+  return moments ? complain(kDone, fmt::format("{} looks recorded in {}", *moments, *line.file))
+                 : complain(kFailed, to_text(moments.error()));
+}
+
 /// The commands that look at the node with the agent's configuration.
 ExitCode run_on_node(const CommandLine& line) {
   const Host host = open_host(line.procfs.value_or(line.rootfs + "/proc"),
@@ -246,6 +264,9 @@ ExitCode run_on_node(const CommandLine& line) {
   };
   if (line.command == config::Command::kRun) {
     return run_daemon(line, host, loaded.config);
+  }
+  if (line.command == config::Command::kRecord) {
+    return record_node(line, host, loaded.config);
   }
   if (line.command == config::Command::kApply) {
     return report(apply(host, loaded.config, line.dry_run, progress), line.output);
@@ -288,6 +309,46 @@ ExitCode run_validate(const CommandLine& line) {
   return print(verdict, line.output, verdict.accepted() ? kDone : kFailed);
 }
 
+/// Prints each moment as it is read.
+ExitCode print_csv(const std::string& file) {
+  ExitCode code = write_out(csv_header(), kDone);
+  const auto read = read_moments(file, [&code](const Moment& moment) {
+    if (code == kDone) {
+      code = write_out(csv_row(moment), kDone);
+    }
+  });
+  if (!read || *read) {
+    return complain(kFailed, to_text(read ? **read : read.error()));
+  }
+  return code;
+}
+
+ExitCode replay(const CommandLine& line) {
+  const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
+  if (!root) {
+    return complain(kUsage, to_text(root.error()));
+  }
+  const std::string file = line.file.value_or(
+      root->path_of(std::string{kStateFolder} + '/' + std::string{kRecordingFile}));
+  if (line.csv) {
+    return print_csv(file);
+  }
+  const config::LoadedConfig loaded = load_config(line, *root);
+  for (const Error& error : loaded.errors) {
+    complain(kUsage, to_text(error));
+  }
+  if (!loaded.errors.empty()) {
+    return kUsage;
+  }
+  ReplayRun run{loaded.config};
+  auto read = read_moments(file, [&run](const Moment& moment) { run.take(moment); });
+  if (!read) {
+    return complain(kFailed, to_text(read.error()));
+  }
+  run.result().problem = std::move(*read);
+  return print(run.result(), line.output, run.result().from ? kDone : kFailed);
+}
+
 spdlog::level::level_enum to_spdlog(config::LogLevel level) {
   switch (level) {
     case config::LogLevel::kDebug:
@@ -314,7 +375,10 @@ ExitCode run(const std::vector<std::string>& arguments) {
     case config::Command::kCheck:
     case config::Command::kApply:
     case config::Command::kRollback:
+    case config::Command::kRecord:
       return run_on_node(*line);
+    case config::Command::kReplay:
+      return replay(*line);
     case config::Command::kStatus:
       return show_status(*line);
     case config::Command::kIncidents:

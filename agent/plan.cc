@@ -263,4 +263,16 @@ PlanOutcome outcome(const Plan& plan) {
   return plan.file_content.empty() ? PlanOutcome::kNothingToApply : PlanOutcome::kApplicable;
 }
 
+std::string_view to_text(PlanOutcome outcome) {
+  switch (outcome) {
+    case PlanOutcome::kApplicable:
+      return "applicable";
+    case PlanOutcome::kNothingToApply:
+      return "nothing-to-apply";
+    case PlanOutcome::kRefused:
+      return "refused";
+  }
+  return "refused";
+}
+
 }  // namespace eviction::agent

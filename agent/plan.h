@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/observation.h"
@@ -39,5 +40,7 @@ struct Plan {
 /// Whether a value could be applied: an instrument, a target, and no guard false.
 enum class PlanOutcome { kApplicable, kNothingToApply, kRefused };
 [[nodiscard]] PlanOutcome outcome(const Plan& plan);
+/// "applicable", "nothing-to-apply", "refused".
+[[nodiscard]] std::string_view to_text(PlanOutcome outcome);
 
 }  // namespace eviction::agent

@@ -16,6 +16,7 @@
 #include "agent/growth_file.h"
 #include "agent/incident_log.h"
 #include "agent/own_json.h"
+#include "agent/recording/kept_recording.h"
 #include "config/atomic_file.h"
 
 namespace eviction::agent {
@@ -98,11 +99,15 @@ Result<void> remove_state(const cgroup::Directory& root) {
   }
   const std::string file{kStateFile};
   const std::string growth{kGrowthFile};
+  const std::string recording{kRecordingFile};
   const std::string incidents{kIncidentFile};
   for (const std::string& name : {file,
                                   file + std::string{kCorruptSuffix},
                                   growth,
                                   growth + std::string{kCorruptSuffix},
+                                  recording,
+                                  recording + std::string{kCorruptSuffix},
+                                  recording + std::string{kOlderSuffix},
                                   incidents,
                                   incidents + std::string{kOlderSuffix}}) {
     if (Result<void> removed = config::remove_durably(*folder, name); !removed) {

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <boost/program_options.hpp>
@@ -227,6 +229,36 @@ Outcome set_since(CommandLine& line, const std::string& text) {
   return {};
 }
 
+/// A whole number of seconds within the bounds.
+Result<std::chrono::seconds> parse_seconds(const OptionInfo& option,
+                                           const std::string& text,
+                                           int least,
+                                           int most) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
+    return tl::unexpected{usage_error(
+        "--" + std::string{option.name} + ": " + in_quotes(text) + " is out of range",
+        "allowed: whole seconds from " + std::to_string(least) + " to " + std::to_string(most))};
+  }
+  return std::chrono::seconds{number};
+}
+
+Outcome set_time(CommandLine& line, const OptionInfo& option, const std::string& text) {
+  const bool interval = option.name == "interval";
+  constexpr int kYear = 366 * 24 * 3600;
+  const auto seconds = parse_seconds(option, text, 1, interval ? 10 : kYear);
+  if (!seconds) {
+    return tl::unexpected{seconds.error()};
+  }
+  if (interval) {
+    line.interval = *seconds;
+  } else {
+    line.duration = *seconds;
+  }
+  return {};
+}
+
 Outcome set_option(CommandLine& line, const OptionInfo& option, const std::string& text) {
   if (option.kubelet_flag) {
     line.kubelet_arguments.push_back("--" + std::string{option.name} + '=' + text);
@@ -249,6 +281,9 @@ Outcome set_option(CommandLine& line, const OptionInfo& option, const std::strin
   }
   if (option.name == "textfile") {
     return set_textfile(line, text);
+  }
+  if (option.name == "interval" || option.name == "duration") {
+    return set_time(line, option, text);
   }
   return set_path(line, option.name, text);
 }
@@ -275,6 +310,31 @@ Result<CommandLine> parse_help(const std::vector<std::string>& topics) {
   return help_line(command_help(*command));
 }
 
+/// What is no option: the file of a command that takes one.
+Outcome set_argument(CommandLine& line, const CommandInfo& command, const std::string& text) {
+  const bool takes_file = line.command == Command::kRecord || line.command == Command::kReplay;
+  if (!takes_file || line.file || text.empty()) {
+    return tl::unexpected{usage_error(
+        "unexpected argument " + in_quotes(text),
+        std::string{command.name} + (takes_file ? " takes one file; " : " takes options only; ") +
+            see_help(command))};
+  }
+  line.file = text;
+  return {};
+}
+
+/// What a command cannot do without.
+Outcome check_complete(const CommandLine& line) {
+  if (line.command == Command::kValidate && !line.kubelet_version) {
+    return tl::unexpected{usage_error("validate needs --kubelet-version",
+                                      "give the kubelet's version, such as v1.32.3+rke2r1")};
+  }
+  if (line.command == Command::kRecord && !line.file) {
+    return tl::unexpected{usage_error("record needs a file", "write eviction-agent record FILE")};
+  }
+  return {};
+}
+
 Result<CommandLine> apply_options(const CommandInfo& command,
                                   const std::vector<po::option>& options) {
   CommandLine line;
@@ -284,9 +344,10 @@ Result<CommandLine> apply_options(const CommandInfo& command,
   for (const po::option& option : options) {
     const OptionInfo* const info = find_option(command.command, "--" + option.string_key);
     if (info == nullptr) {
-      return tl::unexpected{
-          usage_error("unexpected argument " + in_quotes(option.original_tokens.front()),
-                      std::string{command.name} + " takes options only; " + see_help(command))};
+      if (const Outcome set = set_argument(line, command, option.original_tokens.front()); !set) {
+        return tl::unexpected{set.error()};
+      }
+      continue;
     }
     if (info->name == "help") {
       return help_line(command_help(command));
@@ -295,17 +356,16 @@ Result<CommandLine> apply_options(const CommandInfo& command,
       return tl::unexpected{
           usage_error("--" + option.string_key + " is given twice", "keep one of the two")};
     }
-    if (info->name == "dry-run") {
-      line.dry_run = true;
+    if (info->argument.empty()) {
+      (info->name == "csv" ? line.csv : line.dry_run) = true;
       continue;
     }
     if (const Outcome outcome = set_option(line, *info, option.value.front()); !outcome) {
       return tl::unexpected{outcome.error()};
     }
   }
-  if (command.command == Command::kValidate && !line.kubelet_version) {
-    return tl::unexpected{usage_error("validate needs --kubelet-version",
-                                      "give the kubelet's version, such as v1.32.3+rke2r1")};
+  if (const Outcome complete = check_complete(line); !complete) {
+    return tl::unexpected{complete.error()};
   }
   return line;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ enum class Command {
   kIncidents,
   kApply,
   kRollback,
+  kRecord,
+  kReplay,
   kHelp,
   kVersion,
 };
@@ -45,6 +48,11 @@ struct CommandLine {
   bool dry_run = false;  ///< apply only
 
   std::optional<Since> since;  ///< incidents only; absent: all
+
+  std::optional<std::string> file;               ///< record (never absent) and replay
+  std::chrono::seconds interval{1};              ///< record only
+  std::optional<std::chrono::seconds> duration;  ///< record only; absent: until it is stopped
+  bool csv = false;                              ///< replay only
 
   // validate only
   std::optional<KubeletVersion> kubelet_version;  ///< never absent for validate

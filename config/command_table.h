@@ -71,6 +71,22 @@ inline constexpr std::array kCommands{
         "Removes what the agent wrote for the kubelet, and what it keeps of it.",
         "The kubelet is not restarted: it runs on with its present value until its next start."},
     CommandInfo{
+        Command::kRecord,
+        "record",
+        "[OPTIONS] FILE",
+        "Records what the agent sees of this node, for replay.",
+        "Adds to FILE until it is stopped: a cheap look at each interval, a full one every 10 s. "
+        "At "
+        "64 MiB FILE becomes FILE.1, in place of an older one. The daemon keeps a recording of its "
+        "own."},
+    CommandInfo{Command::kReplay,
+                "replay",
+                "[OPTIONS] [FILE]",
+                "Shows what would have been decided when, had the policy seen what was recorded.",
+                "Reads FILE.1, if there is one, and FILE: recordings or CSV. Without FILE it is "
+                "the daemon's "
+                "own recording. Touches no node."},
+    CommandInfo{
         Command::kVersion, "version", "[OPTIONS]", "Prints the version of eviction-agent.", ""},
     CommandInfo{Command::kHelp, "help", "[COMMAND]", "Prints this text, or that of a command.", ""},
 };
@@ -85,10 +101,12 @@ constexpr CommandSet only(Command command) {
 inline constexpr CommandSet kNodeCommands = only(Command::kRun) | only(Command::kPlan) |
                                             only(Command::kCheck) | only(Command::kApply) |
                                             only(Command::kRollback);
-inline constexpr CommandSet kWorkCommands =
-    kNodeCommands | only(Command::kValidate) | only(Command::kStatus) | only(Command::kIncidents);
+inline constexpr CommandSet kWorkCommands = kNodeCommands | only(Command::kValidate) |
+                                            only(Command::kStatus) | only(Command::kIncidents) |
+                                            only(Command::kRecord);
 inline constexpr CommandSet kPrintCommands =
-    (kWorkCommands & ~only(Command::kRun)) | only(Command::kVersion);
+    (kWorkCommands & ~only(Command::kRun) & ~only(Command::kRecord)) | only(Command::kReplay) |
+    only(Command::kVersion);
 inline constexpr CommandSet kAllCommands = ~0U;
 
 /// One option. A name that means two things has two rows.
@@ -102,7 +120,7 @@ struct OptionInfo {
 };
 
 inline constexpr std::array kOptions{
-    OptionInfo{kNodeCommands,
+    OptionInfo{kNodeCommands | only(Command::kRecord) | only(Command::kReplay),
                "config",
                '\0',
                "FILE",
@@ -132,6 +150,21 @@ inline constexpr std::array kOptions{
                "TIME",
                "Only from this time on: such as 30m, 2h or 7d before now, 2026-11-22, or "
                "2026-11-22T12:00:00Z."},
+    OptionInfo{only(Command::kRecord),
+               "interval",
+               '\0',
+               "SECONDS",
+               "Between two cheap looks, 1 to 10. Default: 1."},
+    OptionInfo{only(Command::kRecord),
+               "duration",
+               '\0',
+               "SECONDS",
+               "Ends after so long. Default: at SIGINT or SIGTERM."},
+    OptionInfo{only(Command::kReplay),
+               "csv",
+               '\0',
+               "",
+               "Prints what was recorded as CSV instead, for other tools."},
     OptionInfo{
         only(Command::kApply), "dry-run", '\0', "", "Shows what would be done, and does nothing."},
     OptionInfo{kPrintCommands,
@@ -139,13 +172,13 @@ inline constexpr std::array kOptions{
                'o',
                "table|json|yaml",
                "How the result is written. Default: table."},
-    OptionInfo{kWorkCommands,
+    OptionInfo{kWorkCommands | only(Command::kReplay),
                "log-level",
                '\0',
                "debug|info|warning|error",
                "The least severity that is logged, to standard error or to the journal. Default: "
                "info for run, else warning."},
-    OptionInfo{kWorkCommands,
+    OptionInfo{kWorkCommands | only(Command::kReplay),
                "path.rootfs",
                '\0',
                "ROOTFS",

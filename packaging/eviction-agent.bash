@@ -15,12 +15,12 @@ _eviction_agent() {
     fi
 
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run plan check validate status incidents apply rollback version help --help --version'
+        words='run plan check validate status incidents apply rollback record replay version help --help --version'
     else
         case $previous in
             -o | --output) words='table json yaml' ;;
             --log-level) words='debug info warning error' ;;
-            --dry-run) words=$(_eviction_agent_words "$command") ;;
+            --dry-run | --csv) words=$(_eviction_agent_words "$command") ;;
             --*) ;; # takes a value: a file name, or nothing that is known here
             *) words=$(_eviction_agent_words "$command") ;;
         esac
@@ -40,6 +40,11 @@ _eviction_agent_words() {
         apply) echo "$common --config --dry-run" ;;
         status) echo "$common" ;;
         incidents) echo "$common --since" ;;
+        record)
+            echo "--log-level --path.rootfs --path.procfs --path.sysfs --help --config" \
+                --interval --duration
+            ;;
+        replay) echo '--output --log-level --path.rootfs --help --config --csv' ;;
         validate)
             echo "$common --kubelet-version --capacity --config --config-dir" \
                 --eviction-hard --eviction-soft --eviction-soft-grace-period \
@@ -47,7 +52,7 @@ _eviction_agent_words() {
                 --kube-reserved --system-reserved --enforce-node-allocatable \
                 --memory-manager-policy --reserved-memory
             ;;
-        help) echo 'run plan check validate status incidents apply rollback version help' ;;
+        help) echo 'run plan check validate status incidents apply rollback record replay version help' ;;
         version) echo '--output --help' ;;
     esac
 }

@@ -2,8 +2,6 @@
 #include "agent/growth_file.h"
 
 #include <chrono>
-#include <cstddef>
-#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -70,56 +68,37 @@ TEST_F(KeptGrowthTest, ALookAtACorruptOneChangesNothing) {
 }
 
 TEST_F(KeptGrowthTest, IsThereAgainAfterARestart) {
-  KeptGrowth kept;
+  GrowthHistory history;
+  KeptGrowth kept{history};
   ASSERT_TRUE(kept.open(root_));
-  kept.history().restore(sample());
+  history.restore(sample());
   ASSERT_TRUE(kept.save());
-  KeptGrowth again;
-  ASSERT_TRUE(again.open(root_));
-  EXPECT_EQ(again.history().checkpoint(), sample());
+  GrowthHistory again;
+  ASSERT_TRUE(KeptGrowth{again}.open(root_));
+  EXPECT_EQ(again.checkpoint(), sample());
 }
 
 TEST_F(KeptGrowthTest, IsWrittenEveryTenMinutes) {
-  KeptGrowth kept;
+  GrowthHistory history;
+  KeptGrowth kept{history};
   ASSERT_TRUE(kept.open(root_));
-  kept.history().restore(sample());
-  ASSERT_TRUE(kept.walk(std::chrono::minutes{9}, {}));
+  history.restore(sample());
+  ASSERT_TRUE(kept.keep(std::chrono::minutes{9}));
   EXPECT_EQ(load_growth(root_).value, GrowthCheckpoint{});
-  ASSERT_TRUE(kept.walk(std::chrono::minutes{11}, {}));
+  ASSERT_TRUE(kept.keep(std::chrono::minutes{11}));
   EXPECT_EQ(load_growth(root_).value, sample());
-}
-
-/// A walk that found one container.
-Plan walked(std::optional<Bytes> unreclaimable) {
-  Plan plan;
-  plan.observation.pods_known = true;
-  plan.workloads[WorkloadClass::kContainer].unreclaimable = unreclaimable;
-  return plan;
-}
-
-// As if it rose from nothing as soon as its memory.stat can be read again.
-TEST_F(KeptGrowthTest, PodsThatCannotBeReadAreNoRise) {
-  const auto rise = [](std::optional<Bytes> between) {
-    KeptGrowth kept;
-    std::chrono::seconds now{};
-    for (const std::optional<Bytes> held : {std::optional{4_GiB}, between, std::optional{4_GiB}}) {
-      EXPECT_TRUE(kept.walk(now += std::chrono::seconds{20}, walked(held)));
-    }
-    return kept.history().checkpoint().falls.at(static_cast<std::size_t>(FallKind::kContainers));
-  };
-  EXPECT_FALSE(rise(3_GiB).lost_kib.empty());
-  EXPECT_TRUE(rise(std::nullopt).lost_kib.empty());
 }
 
 TEST_F(KeptGrowthTest, ACorruptOneIsSetAside) {
   ASSERT_TRUE(save_own(root_, std::string{kGrowthFile}, "{\"version\": 1"));
-  KeptGrowth kept;
+  GrowthHistory history;
+  KeptGrowth kept{history};
   const Result<void> opened = kept.open(root_);
   ASSERT_FALSE(opened);
   EXPECT_THAT(opened.error().remedy, HasSubstr("growth.json.corrupt"));
-  EXPECT_EQ(kept.history().checkpoint(), GrowthCheckpoint{});
+  EXPECT_EQ(history.checkpoint(), GrowthCheckpoint{});
   ASSERT_TRUE(kept.save());
-  const Result<void> again = KeptGrowth{}.open(root_);
+  const Result<void> again = KeptGrowth{history}.open(root_);
   ASSERT_FALSE(again) << "nobody has looked at it";
   EXPECT_THAT(to_text(again.error()), HasSubstr("remove it"));
 }

@@ -71,5 +71,41 @@ RC_GTEST_PROP(NextLook, SeesTheEndOfTheHeadroomWithinAFifthOfASecond, ()) {
   RC_ASSERT(now - milliseconds{start * 1000 / fall} <= milliseconds{201});
 }
 
+/// A full look that found one container.
+Plan walked(std::optional<Bytes> unreclaimable) {
+  Plan plan;
+  plan.observation.pods_known = true;
+  plan.workloads[WorkloadClass::kContainer].unreclaimable = unreclaimable;
+  return plan;
+}
+
+// As if it rose from nothing as soon as its memory.stat can be read again.
+TEST(NodeHistory, PodsThatCannotBeReadAreNoRise) {
+  const auto rise = [](std::optional<Bytes> between) {
+    NodeHistory history;
+    std::chrono::seconds now{};
+    for (const std::optional<Bytes> held : {std::optional{4_GiB}, between, std::optional{4_GiB}}) {
+      history.walked(now += std::chrono::seconds{20}, walked(held));
+    }
+    return history.growth().checkpoint().falls.at(static_cast<std::size_t>(FallKind::kContainers));
+  };
+  EXPECT_FALSE(rise(3_GiB).lost_kib.empty());
+  EXPECT_TRUE(rise(std::nullopt).lost_kib.empty());
+}
+
+// Of a counter that only grows what came since the full look before counts.
+TEST(NodeHistory, TellsTheStallsSinceTheLastFullLook) {
+  NodeHistory history;
+  Observation seen;
+  seen.vmstat.emplace();
+  seen.vmstat->allocstall = 100;
+  Circumstances known;
+  history.add_to(known, seen);
+  EXPECT_EQ(known.stalls, std::nullopt);
+  seen.vmstat->allocstall = 103;
+  history.add_to(known, seen);
+  EXPECT_EQ(known.stalls, 3U);
+}
+
 }  // namespace
 }  // namespace eviction::agent

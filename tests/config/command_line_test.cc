@@ -224,6 +224,14 @@ TEST(CommandLine, RefusesWrongCommands) {
       {{"plan", "-"}, "unexpected argument \"-\""},
       {{"plan", "--", "--help"}, "unexpected argument"},
       {{"version", "x"}, "unexpected argument \"x\""},
+      {{"record"}, "record needs a file"},
+      {{"record", "a", "b"}, "unexpected argument \"b\"; record takes one file"},
+      {{"record", "a", "--interval=0"},
+       "--interval: \"0\" is out of range; allowed: whole seconds"},
+      {{"record", "a", "--interval=11"}, "out of range"},
+      {{"record", "a", "--duration=1h"}, "out of range"},
+      {{"record", "a", "--duration=99999999999999999999"}, "out of range"},
+      {{"replay", ""}, "unexpected argument \"\""},
   });
 }
 

@@ -113,9 +113,9 @@ std::string completed(const std::string& words, std::size_t last) {
 }
 
 TEST(Completion, OffersCommandsOptionsAndValues) {
-  EXPECT_EQ(
-      completed("eviction-agent ''", 1),
-      "run plan check validate status incidents apply rollback version help --help --version");
+  EXPECT_EQ(completed("eviction-agent ''", 1),
+            "run plan check validate status incidents apply rollback record replay version help "
+            "--help --version");
   EXPECT_EQ(completed("eviction-agent v", 1), "validate version");
   EXPECT_EQ(completed("eviction-agent plan --path.r", 2), "--path.rootfs");
   EXPECT_EQ(completed("eviction-agent plan --eviction", 2), "");
@@ -128,6 +128,7 @@ TEST(Completion, OffersCommandsOptionsAndValues) {
   EXPECT_EQ(completed("eviction-agent version -", 2), "--output --help");
   EXPECT_EQ(completed("eviction-agent version -o ''", 3), "table json yaml");
   EXPECT_EQ(completed("eviction-agent apply --dry-run --co", 3), "--config");
+  EXPECT_EQ(completed("eviction-agent replay --csv --co", 3), "--config");
   EXPECT_EQ(completed("eviction-agent unknown ''", 2), "");
 }
 
@@ -140,6 +141,8 @@ TEST(Completion, OffersEveryOptionOfTheCommandAndNoOther) {
                               "incidents",
                               "apply",
                               "rollback",
+                              "record",
+                              "replay",
                               "version"}) {
     std::set<std::string> taken;
     for (const OptionInfo& option : kOptions) {

@@ -127,7 +127,7 @@ def runs(container: Container, node: Path) -> None:
 def puts_back(container: Container) -> None:
     """rollback, as the chart's removal runs it: the record goes, its folder is a mount and stays."""
     state = container.source("state")
-    for name in ("state.json", "incidents.jsonl"):
+    for name in ("state.json", "incidents.jsonl", "growth.json", "recording.bin"):
         (state / name).write_text("{}\n", encoding="utf-8")
     done = container.run("rollback", *VIEW)
     expect(done.returncode == 0, f"rollback: {done.stdout}{done.stderr}")

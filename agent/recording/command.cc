@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/recording/command.h"
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "agent/incident_log.h"
+#include "agent/live_node.h"
+#include "agent/recording/csv.h"
+#include "agent/recording/kept_recording.h"
+
+namespace eviction::agent {
+
+namespace {
+
+/// As often as the daemon at its soonest.
+constexpr std::chrono::seconds kWalkInterval{10};
+
+/// A file may be as long as a recording on request, and one record more; CSV as long as memory has
+/// room for.
+constexpr std::size_t kLongestCsv = std::size_t{1} << 30;
+
+class Recorder {
+ public:
+  Recorder(const Host& host, const config::AgentConfig& config, systemd::EventLoop& loop)
+      : host_{host}, config_{config}, loop_{loop} {}
+
+  Result<std::size_t> run(const RecordRequest& request) {
+    const std::filesystem::path path = std::filesystem::absolute(request.file);
+    Result<cgroup::Directory> folder = cgroup::Directory::open(path.parent_path().string());
+    if (!folder) {
+      return tl::unexpected{folder.error()};
+    }
+    if (Result<void> opened =
+            kept_.open(std::move(*folder), path.filename().string(), kRequestedFileLimit);
+        !opened) {
+      return tl::unexpected{opened.error()};
+    }
+    interval_ = request.interval;
+    end_ = request.duration ? std::optional{since_boot() + *request.duration} : std::nullopt;
+    std::vector<systemd::EventSource> sources;
+    for (const int signal : {SIGINT, SIGTERM}) {
+      auto source = loop_.on_signal(signal, [this] { loop_.exit(0); });
+      if (!source) {
+        return tl::unexpected{source.error()};
+      }
+      sources.push_back(std::move(*source));
+    }
+    auto timer = loop_.after(std::chrono::milliseconds{}, [this] { tick(); });
+    if (!timer) {
+      return tl::unexpected{timer.error()};
+    }
+    timer_ = std::move(*timer);
+    const Result<int> ended = loop_.run();
+    if (failure_ || !ended) {
+      return tl::unexpected{failure_ ? *failure_ : ended.error()};
+    }
+    return moments_;
+  }
+
+ private:
+  void tick() {
+    const std::chrono::seconds now = since_boot();
+    if (end_ && now >= *end_) {
+      loop_.exit(0);
+      return;
+    }
+    Result<void> added;
+    if (!walked_ || now - *walked_ >= kWalkInterval) {
+      walked_ = now;
+      const Observation seen = observe(host_, config_, buffer_);
+      if (seen.meminfo) {
+        added = add(*seen.meminfo, &seen);
+      }
+    } else if (const auto meminfo = cgroup::read_meminfo(*host_.proc, buffer_)) {
+      added = add(*meminfo, nullptr);
+    }
+    if (added) {
+      added = timer_.again(interval_);
+    }
+    if (!added) {
+      failure_ = added.error();
+      loop_.exit(1);
+    }
+  }
+
+  Result<void> add(const cgroup::Meminfo& meminfo, const Observation* seen) {
+    ++moments_;
+    return kept_.add({.at = wall_now(),
+                      .since_boot = since_boot(),
+                      .mem_total = meminfo.mem_total,
+                      .mem_available = meminfo.mem_available,
+                      .seen = seen});
+  }
+
+  const Host& host_;
+  const config::AgentConfig& config_;
+  systemd::EventLoop& loop_;
+  cgroup::Buffer buffer_;
+  KeptRecording kept_;
+  systemd::EventSource timer_;
+  std::chrono::seconds interval_{1};
+  std::optional<std::chrono::seconds> end_;
+  std::optional<std::chrono::seconds> walked_;
+  std::optional<Error> failure_;
+  std::size_t moments_ = 0;
+};
+
+/// One file, whatever it is.
+Result<std::optional<Error>> read_one(const cgroup::Directory& folder,
+                                      const std::string& name,
+                                      const std::function<void(const Moment&)>& call) {
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = folder.read(name, buffer, kLongestCsv);
+  if (!text) {
+    return tl::unexpected{text.error()};
+  }
+  std::optional<Error> problem;
+  if (text->starts_with(kRecordingMagic.substr(0, kRecordingMagic.size() - 1))) {
+    const Result<RecordingSpan> span = read_recording(*text, call);
+    if (!span) {
+      Error error = span.error();
+      error.path = folder.path_of(name);
+      return tl::unexpected{std::move(error)};
+    }
+    problem = span->problem;
+  } else if (const Result<void> read = read_csv(*text, call); !read) {
+    problem = read.error();
+  }
+  if (problem) {
+    problem->path = folder.path_of(name);
+  }
+  return problem;
+}
+
+}  // namespace
+
+Result<std::size_t> record(const Host& host,
+                           const config::AgentConfig& config,
+                           const RecordRequest& request,
+                           systemd::EventLoop& loop) {
+  if (!host.proc) {
+    return tl::unexpected{host.proc.error()};
+  }
+  return Recorder{host, config, loop}.run(request);
+}
+
+Result<std::optional<Error>> read_moments(const std::string& file,
+                                          const std::function<void(const Moment&)>& call) {
+  const std::filesystem::path path = std::filesystem::absolute(file);
+  const Result<cgroup::Directory> folder = cgroup::Directory::open(path.parent_path().string());
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  const std::string name = path.filename().string();
+  Result<std::optional<Error>> older =
+      read_one(*folder, name + std::string{kOlderSuffix}, call);
+  if (!older && older.error().kind != ErrorKind::kAbsent) {
+    return older;
+  }
+  Result<std::optional<Error>> read = read_one(*folder, name, call);
+  if (read && !*read && older) {
+    return older;
+  }
+  return read;
+}
+
+}  // namespace eviction::agent

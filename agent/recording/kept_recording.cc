@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/recording/kept_recording.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "agent/incident_log.h"
+#include "agent/own_file.h"
+#include "cgroup/write_all.h"
+#include "config/atomic_file.h"
+
+namespace eviction::agent {
+
+tl::unexpected<Error> KeptRecording::failure(int code) {
+  file_ = {};
+  const bool denied = code == EACCES || code == EPERM || code == EROFS;
+  return tl::unexpected{Error{.kind = denied ? ErrorKind::kDenied : ErrorKind::kIo,
+                              .path = folder_->path_of(name_),
+                              .what = std::generic_category().message(code)}};
+}
+
+Result<void> KeptRecording::open(const cgroup::Directory& root) {
+  Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
+  if (!folder) {
+    return tl::unexpected{folder.error()};
+  }
+  Result<void> opened =
+      open(std::move(*folder), std::string{kRecordingFile}, kRecordingFileLimit);
+  if (opened || opened.error().kind != ErrorKind::kMalformed) {
+    return opened;
+  }
+  return tl::unexpected{set_aside(root, std::string{kRecordingFile}, opened.error())};
+}
+
+Result<void> KeptRecording::open(cgroup::Directory folder, std::string name, std::size_t limit) {
+  folder_ = std::move(folder);
+  name_ = std::move(name);
+  limit_ = limit;
+  return begin();
+}
+
+/// Opens the file behind its last whole record.
+Result<void> KeptRecording::begin() {
+  constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  file_ = Descriptor{::openat(folder_->fd(), name_.c_str(), kFlags, S_IRUSR | S_IWUSR)};
+  if (file_.get() < 0) {
+    return failure(errno);
+  }
+  cgroup::Buffer buffer;
+  const Result<std::string_view> text = folder_->read(name_, buffer, limit_ + kLongestRecord);
+  const Result<std::size_t> whole = !text ? tl::unexpected{text.error()}
+                                    : kRecordingMagic.starts_with(*text) ? Result<std::size_t>{0}
+                                                                         : whole_records(*text);
+  if (!whole) {
+    file_ = {};
+    Error error = whole.error();
+    error.path = folder_->path_of(name_);
+    return tl::unexpected{std::move(error)};
+  }
+  if (::ftruncate(file_.get(), static_cast<off_t>(*whole)) != 0) {
+    return failure(errno);
+  }
+  size_ = *whole;
+  return append(writer_.begin(size_ == 0));
+}
+
+Result<void> KeptRecording::roll() {
+  file_ = {};
+  if (Result<void> moved =
+          config::rename_durably(*folder_, name_, name_ + std::string{kOlderSuffix});
+      !moved) {
+    return moved;
+  }
+  return begin();
+}
+
+Result<void> KeptRecording::append(const std::string& bytes) {
+  const int code = write_all(file_.get(), bytes);
+  if (code != 0) {
+    return failure(code);
+  }
+  size_ += bytes.size();
+  return {};
+}
+
+Result<void> KeptRecording::add(const Moment& moment) {
+  if (!folder_) {
+    return {};
+  }
+  if (file_.get() < 0) {
+    if (Result<void> again = begin(); !again) {
+      return again;
+    }
+  }
+  const std::string record = writer_.add(moment);
+  if (size_ + record.size() <= limit_) {
+    return append(record);
+  }
+  if (Result<void> rolled = roll(); !rolled) {
+    return rolled;
+  }
+  return append(writer_.add(moment));
+}
+
+}  // namespace eviction::agent

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/recording/recording.h"
+#include "cgroup/descriptor.h"
+#include "cgroup/directory.h"
+#include "cgroup/result.h"
+
+namespace eviction::agent {
+
+/// What the daemon records, in kStateFolder; the file before it has kOlderSuffix.
+inline constexpr std::string_view kRecordingFile = "recording.bin";
+/// The two files together take no more than twice this.
+inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
+
+/// A recording on the disk that is added to: two files, the older of which goes when the newer one
+/// is full. Each record is written at once, and left to the kernel to bring to the disk: a crash of
+/// the agent costs nothing that was written, a power cut the last seconds. What was cut off is cut
+/// away when the file is opened again.
+class KeptRecording {
+ public:
+  /// The daemon's own. What is no recording is set aside. Errors: those of making and reading the
+  /// files; each add() tries again.
+  [[nodiscard]] Result<void> open(const cgroup::Directory& root);
+  /// Any file; one that is there and is no recording is left alone. Errors: as open().
+  [[nodiscard]] Result<void> open(cgroup::Directory folder, std::string name, std::size_t limit);
+
+  /// Errors: those of writing; nothing without open().
+  [[nodiscard]] Result<void> add(const Moment& moment);
+
+ private:
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> roll();
+  [[nodiscard]] Result<void> append(const std::string& bytes);
+  [[nodiscard]] tl::unexpected<Error> failure(int code);
+
+  std::optional<cgroup::Directory> folder_;
+  std::string name_;
+  std::size_t limit_ = 0;
+  Descriptor file_;
+  std::size_t size_ = 0;
+  RecordingWriter writer_;
+};
+
+}  // namespace eviction::agent

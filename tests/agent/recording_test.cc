@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/recording/recording.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <rapidcheck/gtest.h>
+
+#include "agent/plan.h"
+#include "agent/recording/archive.h"
+#include "agent/recording/csv.h"
+#include "agent/recording/kept_recording.h"
+#include "agent/render.h"
+#include "tests/agent/sample_plan.h"
+#include "tests/support/golden.h"
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+using testing::HasSubstr;
+
+Observation observed(const std::string& node) {
+  const tests::TemporaryTree tree;
+  tests::write(tests::named_node(node), tree.path());
+  cgroup::Buffer buffer;
+  return observe(
+      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
+}
+
+/// All of a plan that is decided, without what only tells of files that could not be read.
+std::string decided(Observation seen) {
+  seen.problems.clear();
+  const nlohmann::ordered_json plan = to_json(make_plan(std::move(seen), config::AgentConfig{}));
+  nlohmann::ordered_json parts;
+  for (const char* part : {"memory", "workloads", "pods", "sizing", "guards", "next_victims"}) {
+    parts[part] = plan[part];
+  }
+  return parts.dump(1);
+}
+
+class Archive : public testing::TestWithParam<const char*> {};
+
+TEST_P(Archive, IsDecidedOnAsTheObservationIs) {
+  const Observation seen = observed(GetParam());
+  const Result<Observation> again = from_archive(to_archive(seen));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(to_archive(*again), to_archive(seen));
+  EXPECT_EQ(decided(*again), decided(seen));
+}
+
+INSTANTIATE_TEST_SUITE_P(,
+                         Archive,
+                         testing::Values("mixed-128g",
+                                         "nopsi-128g",
+                                         "v1-32g",
+                                         "nokubelet-8g",
+                                         "hugepages-256g",
+                                         "swap-64g"),
+                         [](const auto& test) { return tests::test_name(test.param); });
+
+TEST(ArchiveText, RefusesEveryCutAndWhatIsTooMuch) {
+  const std::string whole = to_archive(tests::sample_plan().observation);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_FALSE(from_archive(whole.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(from_archive(whole + '\0'));
+  // The first number is MemTotal, behind a byte that says that there is a meminfo.
+  std::string too_much = whole;
+  too_much[8] = '\x7f';
+  EXPECT_FALSE(from_archive(too_much));
+  too_much = whole;
+  too_much[0] = '\2';
+  EXPECT_FALSE(from_archive(too_much));
+}
+
+/// What a recording tells, to be compared.
+struct Told {
+  std::vector<Moment> moments;
+  std::vector<std::string> archives;  ///< empty: a cheap look
+};
+
+Told told_by(std::string_view text) {
+  Told told;
+  const auto read = read_recording(text, [&told](const Moment& moment) {
+    told.moments.push_back(moment);
+    told.archives.push_back(moment.seen == nullptr ? "" : to_archive(*moment.seen));
+  });
+  EXPECT_TRUE(read);
+  return told;
+}
+
+bool same(const Moment& one, const Moment& other) {
+  return one.at == other.at && one.since_boot == other.since_boot &&
+         one.mem_total == other.mem_total && one.mem_available == other.mem_available;
+}
+
+Moment moment_at(int second, std::optional<Bytes> available, const Observation* seen = nullptr) {
+  return {.at = sys_seconds{seconds{1'800'000'000 + second}},
+          .since_boot = seconds{5000 + second},
+          .mem_total = 4_GiB,
+          .mem_available = available,
+          .seen = seen};
+}
+
+TEST(Checksum, IsTheOneOfTheRfc) {
+  EXPECT_EQ(checksum("123456789"), 0xe3069283U);
+  EXPECT_EQ(checksum(std::string(32, '\0')), 0x8a9136aaU);
+}
+
+TEST(Recording, CutAnywhereItHasAllThatWasWholeBefore) {
+  const Observation seen = tests::sample_plan().observation;
+  Observation later = seen;
+  later.pods[0].usage = 901_MiB;
+  Observation grown = seen;
+  grown.pods.push_back(tests::sample_pod("0004", "new"));
+  RecordingWriter writer;
+  std::string text = writer.begin(true);
+  std::vector<std::size_t> ends;
+  for (const Moment& moment : {moment_at(0, 1_GiB, &seen),
+                               moment_at(1, 1_GiB - 4_MiB),
+                               moment_at(2, std::nullopt),
+                               moment_at(10, 900_MiB, &later),
+                               moment_at(20, 900_MiB, &grown),
+                               moment_at(30, 900_MiB, &grown)}) {
+    text += writer.add(moment);
+    ends.push_back(text.size());
+  }
+  EXPECT_LT(ends[3] - ends[2], 40U) << "a look with one number changed is short";
+  const Told whole = told_by(text);
+  ASSERT_EQ(whole.moments.size(), ends.size());
+  for (std::size_t size = kRecordingMagic.size(); size < text.size(); ++size) {
+    const Told part = told_by(std::string_view{text}.substr(0, size));
+    const auto expected = static_cast<std::size_t>(
+        std::ranges::count_if(ends, [size](std::size_t end) { return end <= size; }));
+    ASSERT_EQ(part.moments.size(), expected) << size;
+    EXPECT_TRUE(std::equal(part.archives.begin(), part.archives.end(), whole.archives.begin()));
+  }
+}
+
+TEST(Recording, EndsAtADamagedRecord) {
+  RecordingWriter writer;
+  std::string text = writer.begin(true);
+  text += writer.add(moment_at(0, 1_GiB));
+  const std::size_t good = text.size();
+  text += writer.add(moment_at(1, 1_GiB));
+  text[good + 3] = static_cast<char>(text[good + 3] ^ 1);
+  const auto read = read_recording(text, [](const Moment&) {});
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->moments, 1U);
+  EXPECT_EQ(read->whole_bytes, good);
+  ASSERT_TRUE(read->problem);
+  EXPECT_THAT(read->problem->what, HasSubstr("damaged"));
+}
+
+TEST(Recording, OfAnotherVersionOrNoneAtAllIsRefused) {
+  const auto error_of = [](std::string_view text) {
+    return read_recording(text, [](const Moment&) {}).error().what;
+  };
+  EXPECT_THAT(error_of("evagrec2"), HasSubstr("another version"));
+  EXPECT_THAT(error_of(""), HasSubstr("no recording"));
+  EXPECT_THAT(error_of("time,mem_available_bytes\n"), HasSubstr("no recording"));
+}
+
+RC_GTEST_PROP(RecordingProperty, TellsWhatItWasGiven, ()) {
+  const Observation seen = tests::sample_plan().observation;
+  RecordingWriter writer;
+  std::string text = writer.begin(true);
+  std::vector<Moment> given;
+  std::vector<std::string> archives;
+  const int count = *rc::gen::inRange(0, 12);
+  for (int i = 0; i < count; ++i) {
+    Observation now = seen;
+    for (Pod& pod : now.pods) {
+      pod.usage = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 45)};
+      if (*rc::gen::inRange(0, 4) == 0) {
+        pod.usage.reset();
+      }
+    }
+    const bool full = *rc::gen::arbitrary<bool>();
+    Moment moment{
+        .at = sys_seconds{seconds{*rc::gen::inRange(0, 2'000'000'000)}},
+        .since_boot = milliseconds{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40)},
+        .mem_total = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 50)},
+        .mem_available = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 50)},
+        .seen = full ? &now : nullptr};
+    if (*rc::gen::inRange(0, 8) == 0) {
+      text += writer.begin(false);
+    }
+    text += writer.add(moment);
+    archives.push_back(full ? to_archive(now) : "");
+    moment.seen = nullptr;
+    given.push_back(moment);
+  }
+  const Told told = told_by(text);
+  RC_ASSERT(told.archives == archives);
+  RC_ASSERT(std::equal(told.moments.begin(), told.moments.end(), given.begin(), given.end(), same));
+}
+
+class KeptRecordingTest : public testing::Test {
+ protected:
+  KeptRecordingTest() { tree_.directory("var/lib"); }
+
+  [[nodiscard]] std::string content(const std::string& name) const {
+    std::ifstream file{tree_.path("var/lib/eviction-agent/" + name), std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+  }
+
+  tests::TemporaryTree tree_;
+  cgroup::Directory root_ = *cgroup::Directory::open(tree_.path());
+};
+
+TEST_F(KeptRecordingTest, GoesOnBehindWhatACrashCutOff) {
+  {
+    KeptRecording kept;
+    ASSERT_TRUE(kept.open(root_));
+    ASSERT_TRUE(kept.add(moment_at(0, 1_GiB)));
+    ASSERT_TRUE(kept.add(moment_at(1, 2_GiB)));
+  }
+  const std::string whole = content("recording.bin");
+  tree_.file("var/lib/eviction-agent/recording.bin", whole.substr(0, whole.size() - 1));
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(root_));
+  ASSERT_TRUE(kept.add(moment_at(2, 3_GiB)));
+  const Told told = told_by(content("recording.bin"));
+  ASSERT_EQ(told.moments.size(), 2U);
+  EXPECT_EQ(told.moments[0].mem_available, 1_GiB);
+  EXPECT_EQ(told.moments[1].mem_available, 3_GiB);
+}
+
+TEST_F(KeptRecordingTest, IsBounded) {
+  const Observation seen = tests::sample_plan().observation;
+  constexpr std::size_t kLimit = 4096;
+  const Result<cgroup::Directory> folder = root_.open_below("var/lib");
+  ASSERT_TRUE(folder);
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(*root_.open_below("var/lib"), "r", kLimit));
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(kept.add(moment_at(i, 1_GiB, i % 10 == 0 ? &seen : nullptr)));
+  }
+  std::size_t moments = 0;
+  int last = -1;
+  for (const char* name : {"r.1", "r"}) {
+    std::ifstream file{tree_.path(std::string{"var/lib/"} + name), std::ios::binary};
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    EXPECT_LE(text.size(), kLimit);
+    const Told told = told_by(text);
+    ASSERT_FALSE(told.moments.empty());
+    moments += told.moments.size();
+    last = static_cast<int>((told.moments.back().since_boot - seconds{5000}) / seconds{1});
+  }
+  EXPECT_EQ(last, 1999);
+  EXPECT_GT(moments, 50U);
+}
+
+TEST_F(KeptRecordingTest, WhatIsNoneIsSetAsideOrLeftAlone) {
+  tree_.file("var/lib/eviction-agent/recording.bin", "time,mem_available_bytes\n");
+  KeptRecording own;
+  const Result<void> opened = own.open(root_);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(to_text(opened.error()), HasSubstr("recording.bin.corrupt"));
+  EXPECT_TRUE(own.add(moment_at(0, 1_GiB))) << "and a new one is begun";
+  EXPECT_EQ(told_by(content("recording.bin")).moments.size(), 1U);
+
+  KeptRecording asked;
+  ASSERT_FALSE(asked.open(
+      *root_.open_below("var/lib/eviction-agent"), "recording.bin.corrupt", kRecordingFileLimit));
+  EXPECT_EQ(content("recording.bin.corrupt"), "time,mem_available_bytes\n");
+}
+
+TEST(Csv, ReadsBackWhatItWrote) {
+  const Observation seen = observed("mixed-128g");
+  std::string text = csv_header();
+  Moment full = moment_at(0, seen.meminfo->mem_available, &seen);
+  full.mem_total = seen.meminfo->mem_total;
+  text += csv_row(full) + csv_row(moment_at(1, 5_GiB));
+  std::string again = csv_header();
+  std::vector<Plan> plans;
+  ASSERT_TRUE(read_csv(text, [&](const Moment& moment) {
+    again += csv_row(moment);
+    if (moment.seen != nullptr) {
+      plans.push_back(make_plan(*moment.seen, config::AgentConfig{}));
+    }
+  }));
+  EXPECT_EQ(again, text);
+  ASSERT_EQ(plans.size(), 1U);
+  const Plan plan = make_plan(seen, config::AgentConfig{});
+  EXPECT_EQ(plans[0].memory.kubelet_available, plan.memory.kubelet_available);
+  EXPECT_EQ(plans[0].memory.kernel, plan.memory.kernel);
+  EXPECT_EQ(plans[0].sizing.growth->prior, plan.sizing.growth->prior);
+}
+
+TEST(Csv, TakesWhatOtherToolsWrite) {
+  std::vector<Moment> moments;
+  const Result<void> read =
+      read_csv("mem_available_bytes,note,t_s\r\n1024,x,60\n2048,,2026-11-22\n",
+               [&](const Moment& moment) { moments.push_back(moment); });
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().line, 3U);
+  ASSERT_EQ(moments.size(), 1U);
+  EXPECT_EQ(moments[0].mem_available, Bytes{1024});
+  EXPECT_EQ(moments[0].since_boot, seconds{60});
+}
+
+TEST(Csv, RefusesWhatIsNone) {
+  const std::string head = "time,mem_available_bytes\n";
+  for (const std::string& text : {std::string{},
+                                  std::string{"\n"},
+                                  std::string{"time\n1\n"},
+                                  head + ",\n",
+                                  head + "1\n",
+                                  head + "1,-1\n",
+                                  head + "1,1e9\n",
+                                  head + "1,99999999999999999999\n",
+                                  head + "999999999999999,1\n",
+                                  head + std::string("1,1\0", 4) + "\n"}) {
+    SCOPED_TRACE(text);
+    EXPECT_FALSE(read_csv(text, [](const Moment&) {}));
+  }
+}
+
+}  // namespace
+}  // namespace eviction::agent

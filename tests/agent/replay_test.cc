@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/replay.h"
+
+#include <chrono>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent {
+namespace {
+
+using config::Mode;
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+using testing::HasSubstr;
+
+Observation observed(const std::string& node) {
+  const tests::TemporaryTree tree;
+  tests::write(tests::named_node(node), tree.path());
+  cgroup::Buffer buffer;
+  return observe(
+      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
+}
+
+/// The node stands still for so long: a cheap look a second, a full one every ten.
+Replay replay_of(const Observation& seen, const config::AgentConfig& config, int time) {
+  ReplayRun run{config};
+  for (int second = 0; second < time; ++second) {
+    Observation now = seen;
+    now.uptime = *seen.uptime + seconds{second};
+    run.take({.at = sys_seconds{seconds{1'800'000'000 + second}},
+              .since_boot = seconds{90'000 + second},
+              .mem_total = seen.meminfo->mem_total,
+              .mem_available = seen.meminfo->mem_available,
+              .seen = second % 10 == 0 ? &now : nullptr});
+  }
+  return run.result();
+}
+
+TEST(Replay, StagesOnceWhatTheModeStages) {
+  const Replay replay = replay_of(observed("mixed-128g"), config::AgentConfig{}, 600);
+  EXPECT_EQ(replay.walks, 60U);
+  EXPECT_EQ(replay.looks, 540U);
+  EXPECT_EQ(replay.pauses, 0U);
+  ASSERT_FALSE(replay.events.empty());
+  EXPECT_EQ(replay.events.front().act, Act::kStage);
+  EXPECT_EQ(std::ranges::count(replay.events, Act::kStage, &ReplayEvent::act), 1);
+}
+
+TEST(Replay, OfAnotherConfigurationItDecidesByThat) {
+  config::AgentConfig observing;
+  observing.mode = Mode::kObserve;
+  const Replay observed_only = replay_of(observed("mixed-128g"), observing, 60);
+  ASSERT_FALSE(observed_only.events.empty());
+  EXPECT_EQ(observed_only.events.front().act, Act::kNothing);
+
+  config::AgentConfig bold;
+  bold.growth_ceiling_permyriad = 100;
+  const Replay small = replay_of(observed("mixed-128g"), bold, 60);
+  EXPECT_LT(small.events.front().sizing.need, observed_only.events.front().sizing.need);
+}
+
+TEST(Replay, CountsKillsAndPauses) {
+  const config::AgentConfig config;
+  ReplayRun run{config};
+  Observation seen = observed("mixed-128g");
+  for (const auto& [second, kills] :
+       {std::pair{0, 3}, std::pair{10, 5}, std::pair{4000, 5}, std::pair{4010, 1}}) {
+    seen.vmstat->oom_kill = kills;
+    run.take({.at = sys_seconds{seconds{1'800'000'000 + second}},
+              .since_boot = seconds{90'000 + second},
+              .mem_total = seen.meminfo->mem_total,
+              .mem_available = Bytes{1} + seen.meminfo->mem_total - Bytes{second},
+              .seen = &seen});
+  }
+  EXPECT_EQ(run.result().oom_kills, 2U);
+  EXPECT_EQ(run.result().pauses, 1U);
+  EXPECT_EQ(run.result().lowest_available, Bytes{1} + seen.meminfo->mem_total - Bytes{4010});
+}
+
+TEST(Replay, JsonAndTableTellTheSame) {
+  Replay replay = replay_of(observed("mixed-128g"), config::AgentConfig{}, 20);
+  replay.problem = Error{.kind = ErrorKind::kMalformed, .path = "/r", .what = "cut off"};
+  const nlohmann::ordered_json document = to_json(replay);
+  EXPECT_EQ(document["walks"], 2);
+  EXPECT_EQ(document["events"][0]["act"], "stage");
+  EXPECT_TRUE(document["events"][0]["need_bytes"].is_number_integer());
+  const std::string table = to_table(replay, false);
+  EXPECT_THAT(table, HasSubstr("2 full and 18 cheap looks"));
+  EXPECT_THAT(table, HasSubstr("/r: cut off"));
+  EXPECT_THAT(to_table(Replay{}, false), HasSubstr("nothing was recorded"));
+}
+
+}  // namespace
+}  // namespace eviction::agent
