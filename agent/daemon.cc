@@ -15,6 +15,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/recording/command.h"
+#include "systemd/journal.h"
 #include "systemd/notify.h"
 
 namespace eviction::agent {
@@ -88,6 +90,7 @@ Result<void> Daemon::run() {
   if (const Result<void> opened = growth_.open(*host_.root); !opened) {
     problem(opened.error());
   }
+  recall();
   if (const Result<void> opened = recording_.open(*host_.root); !opened) {
     problem(opened.error());
   }
@@ -260,13 +263,39 @@ void Daemon::observe_and_plan(const Record& record) {
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
-  history_.walked(since_boot(), plan_);
+  if (history_.walked(since_boot(), plan_)) {
+    tell_warning();
+  }
+  status_.forecast = history_.forecast();
+  status_.warning = history_.warning().on();
+  status_.warning_reason = history_.warning().reason();
   if (const Result<void> kept = growth_.keep(since_boot()); !kept) {
     problem(kept.error());
   }
   if (plan_.observation.meminfo) {
     keep_moment(*plan_.observation.meminfo, &plan_.observation);
   }
+}
+
+/// What was recorded before: the forecast need not begin anew at each start. Ignored where it
+/// fails: what is wrong with the recording, opening it tells.
+void Daemon::recall() {
+  const std::string file =
+      host_.root->path_of(std::string{kStateFolder} + '/' + std::string{kRecordingFile});
+  static_cast<void>(read_moments(file, [this](const Moment& moment) {
+    if (moment.mem_available) {
+      history_.recall(moment.since_boot, *moment.mem_available);
+    }
+  }));
+}
+
+void Daemon::tell_warning() const {
+  const EarlyWarning& warning = history_.warning();
+  systemd::log_with_fields(
+      warning.on() ? spdlog::level::warn : spdlog::level::info,
+      fmt::format("early warning {}: {}", warning.on() ? "begins" : "ends", warning.reason()),
+      {{"EVICTION_AGENT_WARNING", warning.on() ? "begins" : "ends"},
+       {"EVICTION_AGENT_REASON", warning.reason()}});
 }
 
 void Daemon::keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen) {

@@ -46,6 +46,8 @@ class Daemon {
   void stop();
   void warn(Bytes available, Bytes threshold);
   void take_incidents();
+  void recall();
+  void tell_warning() const;
   void keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen);
   void on_api_answer();
   void problem(const Error& error);

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "agent/policy/set_thresholds.h"
+#include "config/thresholds.h"
+
 namespace eviction::agent {
 
 namespace {
@@ -44,7 +47,31 @@ void NodeHistory::look(std::chrono::milliseconds since_boot,
                        std::optional<Bytes> mem_available) {
   if (mem_available) {
     growth_.see_node(since_boot, mem_total, *mem_available);
+    forecaster_.see(since_boot, *mem_available, headroom(mem_available));
   }
+}
+
+void NodeHistory::recall(std::chrono::milliseconds since_boot, Bytes mem_available) {
+  forecaster_.see(since_boot, mem_available, std::nullopt);
+}
+
+std::optional<Bytes> NodeHistory::headroom(std::optional<Bytes> mem_available) const {
+  return mem_available && threshold_ ? std::optional{*mem_available - *threshold_} : std::nullopt;
+}
+
+std::optional<Bytes> threshold_to_reach(const Plan& plan) {
+  std::optional<Bytes> largest;
+  const auto set = set_thresholds(plan.observation);
+  if (set && plan.memory.capacity) {
+    for (const config::Threshold& threshold : *set) {
+      if (threshold.signal == config::kMemoryAvailable) {
+        largest = std::max(largest.value_or(Bytes{}),
+                           config::threshold_bytes(threshold.value, *plan.memory.capacity));
+      }
+    }
+  }
+  const Sizing& sizing = plan.sizing;
+  return largest ? largest : sizing.soft ? sizing.soft : sizing.hard ? sizing.hard : sizing.need;
 }
 
 void NodeHistory::add_to(Circumstances& circumstances, const Observation& seen) {
@@ -58,7 +85,7 @@ void NodeHistory::add_to(Circumstances& circumstances, const Observation& seen) 
   }
 }
 
-void NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan) {
+bool NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan) {
   Bytes vms;
   Bytes containers;
   bool known = plan.observation.pods_known;
@@ -73,6 +100,19 @@ void NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan)
     available_.add(std::chrono::duration_cast<std::chrono::seconds>(since_boot),
                    *plan.memory.kubelet_available);
   }
+
+  const std::optional<Bytes> threshold = threshold_to_reach(plan);
+  threshold_ =
+      threshold && plan.memory.gap ? std::optional{*threshold - *plan.memory.gap} : std::nullopt;
+  forecast_ = forecaster_.forecast();
+  pressure_.see(since_boot, plan.observation);
+  const auto& grown = plan.sizing.growth;
+  const std::optional<Bytes> lost =
+      grown && grown->learned ? std::optional{grown->learned->node_long} : std::nullopt;
+  return warning_.see({.forecast = forecast_,
+                       .headroom = headroom(plan.memory.mem_available),
+                       .low_headroom = low_headroom(plan.memory.capacity.value_or(Bytes{}), lost),
+                       .pressure = pressure_.rising()});
 }
 
 std::chrono::milliseconds next_look(Bytes headroom, Bytes fall_per_second) {

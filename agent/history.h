@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "agent/plan.h"
+#include "agent/policy/early_warning.h"
+#include "agent/policy/forecast.h"
 #include "agent/policy/growth_history.h"
 #include "cgroup/bytes.h"
 
@@ -39,20 +41,42 @@ class NodeHistory {
             Bytes mem_total,
             std::optional<Bytes> mem_available);
 
+  /// A look of before the agent's start, for the forecast: what was learned of growth is kept
+  /// elsewhere.
+  void recall(std::chrono::milliseconds since_boot, Bytes mem_available);
+
   /// Puts in what is known before this full look is planned with; growth points into this object.
   void add_to(Circumstances& circumstances, const Observation& seen);
 
   /// After the plan of a full look. Pods of which one could not be read are no sum: it would seem
-  /// to rise when the pod can be read again.
-  void walked(std::chrono::milliseconds since_boot, const Plan& plan);
+  /// to rise when the pod can be read again. Whether the early warning began or ended.
+  bool walked(std::chrono::milliseconds since_boot, const Plan& plan);
 
   [[nodiscard]] GrowthHistory& growth() { return growth_; }
 
+  /// As of the last full look.
+  [[nodiscard]] const Forecast& forecast() const { return forecast_; }
+
+  [[nodiscard]] const EarlyWarning& warning() const { return warning_; }
+
  private:
+  [[nodiscard]] std::optional<Bytes> headroom(std::optional<Bytes> mem_available) const;
+
   AvailableHistory available_;
   GrowthHistory growth_;
+  Forecaster forecaster_;
+  Forecast forecast_;  ///< of the last full look
+  PressureTrend pressure_;
+  EarlyWarning warning_;
   std::optional<std::uint64_t> last_stalls_;
+  /// MemAvailable at which the kubelet's threshold is reached. Absent: no threshold, or no plan
+  /// yet.
+  std::optional<Bytes> threshold_;
 };
+
+/// The largest threshold of memory.available that the kubelet has; else the one that the plan asks
+/// for. Absent: there is neither.
+[[nodiscard]] std::optional<Bytes> threshold_to_reach(const Plan& plan);
 
 /// How soon the cheap look has to come again for a fall at this rate not to use up the headroom
 /// unseen: half the time it takes, within 0.2 and 10 s.

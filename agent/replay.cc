@@ -40,9 +40,14 @@ std::string bytes_or_dash(const std::optional<Bytes>& bytes) {
   return bytes ? to_human(*bytes) : "-";
 }
 
+std::string_view name_of(const ReplayEvent& event) {
+  return event.warning ? *event.warning ? "warning" : "all clear" : to_text(event.act);
+}
+
 ordered_json event_json(const ReplayEvent& event) {
   ordered_json object{{"at", config::to_utc(event.at)},
                       {"act", to_text(event.act)},
+                      {"early_warning", event.warning ? *event.warning ? "begins" : "ends" : ""},
                       {"outcome", to_text(event.outcome)},
                       {"instrument", to_text(event.sizing.instrument)}};
   const char* const none = "the plan has none";
@@ -93,7 +98,7 @@ void ReplayRun::walk(const Moment& moment) {
     known.runtime_silence = std::string{};
   }
   const Plan plan = make_plan(std::move(seen), config_, known);
-  history_.walked(moment.since_boot, plan);
+  const bool warned = history_.walked(moment.since_boot, plan);
 
   const Decision decision = decide_on(plan, moment);
   act(decision, moment);
@@ -105,6 +110,14 @@ void ReplayRun::walk(const Moment& moment) {
                     .available = plan.memory.kubelet_available};
   event.sizing.terms.clear();
   event.sizing.growth.reset();
+  if (warned) {
+    ReplayEvent warning = event;
+    warning.act = Act::kNothing;
+    warning.warning = history_.warning().on();
+    warning.reason = history_.warning().reason();
+    replay_.warnings += *warning.warning ? 1U : 0U;
+    replay_.events.push_back(std::move(warning));
+  }
   if (replay_.events.empty() || differs(replay_.events.back(), event)) {
     replay_.events.push_back(std::move(event));
   }
@@ -158,6 +171,7 @@ ordered_json to_json(const Replay& replay) {
   document["walks"] = replay.walks;
   document["pauses"] = replay.pauses;
   document["oom_kills"] = replay.oom_kills;
+  document["early_warnings"] = replay.warnings;
   put(document, "lowest_available_bytes", replay.lowest_available, "it was not recorded");
   document["events"] = ordered_json::array();
   std::ranges::transform(replay.events, std::back_inserter(document["events"]), event_json);
@@ -177,7 +191,7 @@ std::string to_table(const Replay& replay, bool colour) {
   for (const ReplayEvent& event : replay.events) {
     page += fmt::format(kRow,
                         config::to_utc(event.at),
-                        to_text(event.act),
+                        name_of(event),
                         to_text(event.sizing.instrument),
                         bytes_or_dash(event.sizing.hard),
                         bytes_or_dash(event.sizing.soft),
@@ -188,14 +202,17 @@ std::string to_table(const Replay& replay, bool colour) {
     }
   }
   page += fmt::format(
-      "{} full and {} cheap looks from {} to {}, {} pauses; least MemAvailable {}, {} OOM kills\n",
+      "{} full and {} cheap looks from {} to {}, {} pauses; least MemAvailable {}, {} OOM kills, "
+      "{} "
+      "early warnings\n",
       replay.walks,
       replay.looks,
       config::to_utc(*replay.from),
       config::to_utc(replay.to),
       replay.pauses,
       bytes_or_dash(replay.lowest_available),
-      replay.oom_kills);
+      replay.oom_kills,
+      replay.warnings);
   return replay.problem ? page + to_text(*replay.problem) + '\n' : page;
 }
 

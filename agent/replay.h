@@ -17,11 +17,12 @@
 
 namespace eviction::agent {
 
-/// Something that would have been decided, or another outcome, instrument or (by a tenth) need than
-/// the event before had.
+/// Something that would have been decided, an early warning that would have begun or ended, or
+/// another outcome, instrument or (by a tenth) need than the event before had.
 struct ReplayEvent {
   std::chrono::sys_seconds at;
   Act act = Act::kNothing;
+  std::optional<bool> warning = {};  ///< absent: it is none of a warning
   std::string reason;
   PlanOutcome outcome = PlanOutcome::kNothingToApply;
   Sizing sizing;                   ///< without its terms
@@ -36,6 +37,7 @@ struct Replay {
   std::size_t walks = 0;        ///< full ones
   std::size_t pauses = 0;       ///< a minute or more without a look, or a restart of the node
   std::uint64_t oom_kills = 0;  ///< that the kernel counted meanwhile, those at a limit included
+  std::size_t warnings = 0;     ///< early ones
   std::optional<Bytes> lowest_available;  ///< MemAvailable
   std::vector<ReplayEvent> events;
   std::optional<Error> problem;  ///< why reading ended before the end

@@ -52,6 +52,27 @@ ordered_json record_json(const Status& status) {
   return record;
 }
 
+void put_number(ordered_json& object,
+                const std::string& key,
+                const std::optional<double>& number,
+                std::string_view reason) {
+  if (number) {
+    object[key] = *number;
+  } else {
+    put_absent(object, key, reason);
+  }
+}
+
+void put_time(ordered_json& object,
+              const std::string& key,
+              const std::optional<std::chrono::seconds>& time) {
+  if (time) {
+    object[key] = time->count();
+  } else {
+    put_absent(object, key, "later than the longest horizon, or no probability is known");
+  }
+}
+
 std::string bytes_at(const ordered_json& document, const char* pointer) {
   const ordered_json::json_pointer where{pointer};
   return document.contains(where) && document[where].is_number_integer()
@@ -81,6 +102,21 @@ std::string growth_text(const ordered_json& status) {
                          : 0);
 }
 
+/// "30s 1 %, 1min 2 %, 5min 12 %, 15min unknown".
+std::string forecast_text(const ordered_json& status) {
+  const ordered_json::json_pointer where{"/forecast/horizons"};
+  std::string text;
+  for (const ordered_json& horizon :
+       status.contains(where) ? status[where] : ordered_json::array()) {
+    const ordered_json& probability = horizon.at("probability");
+    text += (text.empty() ? "" : ", ") +
+            to_horizon(std::chrono::seconds{horizon.at("horizon_seconds").get<int>()}) + ' ' +
+            (probability.is_number() ? fmt::format("{:.1f} %", 100 * probability.get<double>())
+                                     : std::string{"unknown"});
+  }
+  return text;
+}
+
 std::string guards_rows(const ordered_json& status) {
   std::string rows;
   const ordered_json::json_pointer where{"/plan/guards"};
@@ -100,6 +136,22 @@ std::string guards_rows(const ordered_json& status) {
 
 }  // namespace
 
+ordered_json to_json(const Forecast& forecast) {
+  ordered_json horizons = ordered_json::array();
+  for (const HorizonForecast& horizon : forecast.horizons) {
+    ordered_json object{{"horizon_seconds", horizon.horizon.count()}};
+    put_number(object, "probability", horizon.probability, horizon.absent);
+    constexpr const char* kNoScore = "nothing that was predicted is over yet";
+    put_number(object, "brier", horizon.brier, kNoScore);
+    put_number(object, "base_rate_brier", horizon.base_rate_brier, kNoScore);
+    horizons.push_back(std::move(object));
+  }
+  ordered_json document{{"horizons", std::move(horizons)}};
+  put_time(document, "median_seconds", forecast.median);
+  put_time(document, "worst_decile_seconds", forecast.worst_decile);
+  return document;
+}
+
 ordered_json to_json(const Status& status, const Plan& plan) {
   return {{"pid", status.pid},
           {"written", config::to_utc(status.at)},
@@ -109,6 +161,8 @@ ordered_json to_json(const Status& status, const Plan& plan) {
           {"transaction_reason", status.transaction_reason},
           {"in_force", in_force_json(status)},
           {"record", record_json(status)},
+          {"forecast", to_json(status.forecast)},
+          {"early_warning", {{"on", status.warning}, {"reason", status.warning_reason}}},
           {"problems", status.problems},
           {"plan", to_json(plan)}};
 }
@@ -193,6 +247,10 @@ std::string status_table(const ordered_json& status) {
               fmt::format("the kubelet calls {} available, the kernel can give {}",
                           bytes_at(status, "/plan/memory/kubelet_available_bytes"),
                           bytes_at(status, "/plan/memory/mem_available_bytes")));
+  text += row("forecast", "the threshold is reached within " + forecast_text(status));
+  text += row(status.contains("early_warning") && status["early_warning"]["on"] == true ? "WARNING"
+                                                                                        : "warning",
+              text_at(status, "/early_warning/reason"));
   text += guards_rows(status);
   if (status.contains("problems") && status["problems"].is_array()) {
     for (const ordered_json& problem : status["problems"]) {

@@ -12,6 +12,7 @@
 #include "agent/incident.h"
 #include "agent/plan.h"
 #include "agent/policy/decide.h"
+#include "agent/policy/forecast.h"
 #include "agent/policy/transaction.h"
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
@@ -32,8 +33,14 @@ struct Status {
   Deeds deeds;
   Counters counters;
   IncidentCounts incidents;
+  Forecast forecast;
+  bool warning = false;               ///< the early one
+  std::string warning_reason;         ///< why it is on, or what speaks against it
   std::vector<std::string> problems;  ///< of configuration, state and the last act
 };
+
+/// "forecast" of the status.
+[[nodiscard]] nlohmann::ordered_json to_json(const Forecast& forecast);
 
 /// The contract of "status -o json", with the plan's under "plan".
 [[nodiscard]] nlohmann::ordered_json to_json(const Status& status, const Plan& plan);

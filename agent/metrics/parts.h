@@ -24,6 +24,9 @@ void add_pods(Families& families, const Plan& plan, int top_pods);
 /// Kills and evictions.
 void add_incidents(Families& families, const IncidentCounts& counts);
 
+/// Whether and when the threshold will be reached.
+void add_forecast(Families& families, const Status& status);
+
 /// The agent itself.
 void add_agent(Families& families, const Plan& plan, const Status& status);
 

@@ -241,6 +241,25 @@ TEST_F(DaemonTest, KeepsWhatItLearnedAndSetsACorruptRecordAside) {
   EXPECT_EQ(content(std::string{kGrowth} + ".corrupt"), "{\"version\": 1, \"fal");
 }
 
+TEST_F(DaemonTest, RecordsAndTellsItsForecast) {
+  run(Mode::kObserve, [this] { return status().is_object(); });
+  std::size_t walks = 0;
+  const auto read =
+      read_recording(content("/var/lib/eviction-agent/recording.bin"),
+                     [&walks](const Moment& moment) { walks += moment.seen != nullptr ? 1U : 0U; });
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->problem);
+  EXPECT_GE(walks, 1U);
+  const nlohmann::json now = status();
+  ASSERT_EQ(now["forecast"]["horizons"].size(), 4U);
+  for (const nlohmann::json& horizon : now["forecast"]["horizons"]) {
+    EXPECT_TRUE(horizon["probability"].is_null());
+    EXPECT_THAT(horizon["probability_absent"].get<std::string>(), HasSubstr("a score needs"));
+  }
+  EXPECT_EQ(now["early_warning"]["on"], false);
+  EXPECT_THAT(now["early_warning"]["reason"].get<std::string>(), HasSubstr("no probability"));
+}
+
 TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {
   tree_.file(std::string{kFile}.substr(1), config::render_drop_in({}));
   run(Mode::kStage, [this] {

@@ -250,5 +250,23 @@ RC_GTEST_PROP(Metrics, AreSmallAndStableWithoutASeriesTwice, ()) {
   RC_ASSERT(render_metrics(plan, sample_status(), 100) == text);
 }
 
+TEST(Metrics, OfAForecastOnlyWhatIsKnown) {
+  Status status = sample_status();
+  EXPECT_THAT(metrics_of(tests::sample_plan(), status),
+              Not(HasSubstr("eviction_agent_threshold_reached")));
+  status.forecast.horizons[2].probability = 0.25;
+  status.forecast.horizons[2].brier = 0.0625;
+  status.forecast.worst_decile = seconds{90};
+  status.warning = true;
+  const std::string text = metrics_of(tests::sample_plan(), status);
+  EXPECT_THAT(
+      text,
+      HasSubstr("\neviction_agent_threshold_reached_probability_ratio{horizon=\"5min\"} 0.25\n"));
+  EXPECT_THAT(
+      text, HasSubstr("\neviction_agent_threshold_reached_brier_score{horizon=\"5min\"} 0.0625\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_threshold_reached_seconds{quantile=\"0.1\"} 90\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_early_warning 1\n"));
+}
+
 }  // namespace
 }  // namespace eviction::agent

@@ -55,6 +55,11 @@ Names metrics_served() {
   plan.next_victims = plan.observation.pods;
   Status status;
   status.in_force = Proof{};
+  for (HorizonForecast& horizon : status.forecast.horizons) {
+    horizon.probability = 0.1;
+    horizon.brier = 0.01;
+    horizon.base_rate_brier = 0.09;
+  }
   status.record.last_failure = std::chrono::sys_seconds{};
   Names names = metrics_in(render_metrics(plan, status, 1));
   for (const auto& entry : std::filesystem::directory_iterator{GOLDEN}) {
