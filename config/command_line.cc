@@ -323,6 +323,21 @@ Outcome set_argument(CommandLine& line, const CommandInfo& command, const std::s
   return {};
 }
 
+Outcome add_option(CommandLine& line,
+                   const OptionInfo& info,
+                   const po::option& option,
+                   std::set<std::string>& given) {
+  if (!info.kubelet_flag && !given.insert(option.string_key).second) {
+    return tl::unexpected{
+        usage_error("--" + option.string_key + " is given twice", "keep one of the two")};
+  }
+  if (info.argument.empty()) {
+    (info.name == "csv" ? line.csv : line.dry_run) = true;
+    return {};
+  }
+  return set_option(line, info, option.value.front());
+}
+
 /// What a command cannot do without.
 Outcome check_complete(const CommandLine& line) {
   if (line.command == Command::kValidate && !line.kubelet_version) {
@@ -352,15 +367,7 @@ Result<CommandLine> apply_options(const CommandInfo& command,
     if (info->name == "help") {
       return help_line(command_help(command));
     }
-    if (!info->kubelet_flag && !given.insert(option.string_key).second) {
-      return tl::unexpected{
-          usage_error("--" + option.string_key + " is given twice", "keep one of the two")};
-    }
-    if (info->argument.empty()) {
-      (info->name == "csv" ? line.csv : line.dry_run) = true;
-      continue;
-    }
-    if (const Outcome outcome = set_option(line, *info, option.value.front()); !outcome) {
+    if (const Outcome outcome = add_option(line, *info, option, given); !outcome) {
       return tl::unexpected{outcome.error()};
     }
   }

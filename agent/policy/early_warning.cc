@@ -37,7 +37,7 @@ std::string PressureTrend::by_psi(const cgroup::Pressure& pressure) {
 
 std::string PressureTrend::by_counter(Counter& counter,
                                       const cgroup::Vmstat& vmstat,
-                                      double seconds) const {
+                                      double seconds) {
   const std::optional<std::uint64_t> now = vmstat.*counter.field;
   const std::optional<std::uint64_t> before = std::exchange(counter.last, now);
   if (!now || !before || *now < *before || seconds <= 0) {

@@ -33,9 +33,9 @@ class PressureTrend {
   };
 
   [[nodiscard]] static std::string by_psi(const cgroup::Pressure& pressure);
-  [[nodiscard]] std::string by_counter(Counter& counter,
-                                       const cgroup::Vmstat& vmstat,
-                                       double seconds) const;
+  [[nodiscard]] static std::string by_counter(Counter& counter,
+                                              const cgroup::Vmstat& vmstat,
+                                              double seconds);
 
   std::array<Counter, 4> counters_{
       Counter{"allocations that had to reclaim", &cgroup::Vmstat::allocstall, 1},
