@@ -156,8 +156,7 @@ Result<std::optional<Error>> read_moments(const std::string& file,
     return tl::unexpected{folder.error()};
   }
   const std::string name = path.filename().string();
-  Result<std::optional<Error>> older =
-      read_one(*folder, name + std::string{kOlderSuffix}, call);
+  Result<std::optional<Error>> older = read_one(*folder, name + std::string{kOlderSuffix}, call);
   if (!older && older.error().kind != ErrorKind::kAbsent) {
     return older;
   }

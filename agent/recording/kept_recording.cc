@@ -29,8 +29,7 @@ Result<void> KeptRecording::open(const cgroup::Directory& root) {
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  Result<void> opened =
-      open(std::move(*folder), std::string{kRecordingFile}, kRecordingFileLimit);
+  Result<void> opened = open(std::move(*folder), std::string{kRecordingFile}, kRecordingFileLimit);
   if (opened || opened.error().kind != ErrorKind::kMalformed) {
     return opened;
   }
