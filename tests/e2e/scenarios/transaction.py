@@ -15,8 +15,12 @@ STATE = "/var/lib/eviction-agent"
 ENFORCE = "[agent]\nmode = enforce\nrestarts-per-day = 24\n"
 # The node; of the stand-in's only the first is there.
 SERVICES = ("rke2-server", "kube-apiserver", "etcd")
-# Files that the agent might touch, and their content.
-FILES = f"find {CONFIG_DIR} /etc/rancher /var/lib/eviction-agent -type f | sort | xargs -r md5sum"
+# Files that the agent might touch, and their content, but for what a daemon learns and records of
+# the node by looking.
+FILES = (
+    f"find {CONFIG_DIR} /etc/rancher {STATE} -type f ! -name 'growth.json*'"
+    " ! -name 'recording.bin*' | sort | xargs -r md5sum"
+)
 
 
 def add_pods(node: Node) -> dict[str, set[int]]:
