@@ -124,12 +124,7 @@ void Executor::decide_and_act(const Plan& plan) {
       remove_outdated(*kubelet);
     }
   }
-  if (!asks_for_less(plan)) {
-    lower_since_.reset();
-  } else {
-    lower_since_ = lower_since_.value_or(since_boot());
-    situation.lower_for = since_boot() - *lower_since_;
-  }
+  lower_watch_.tell(plan, since_boot(), situation);
   Decision decision = decide(plan, situation);
   if (decision.act != decision_.act || decision.content != decision_.content) {
     spdlog::info("decision {}: {}", to_text(decision.act), decision.reason);

@@ -85,7 +85,7 @@ class Executor {
   std::optional<bool> staged_;
   std::string transaction_reason_;
   std::optional<Proof> in_force_;
-  std::optional<std::chrono::seconds> lower_since_;
+  LowerWatch lower_watch_;
   std::vector<Incident> incidents_;
   std::vector<std::string> problems_;
 };

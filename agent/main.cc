@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -32,6 +33,7 @@
 #include "agent/recording/kept_recording.h"
 #include "agent/render.h"
 #include "agent/replay.h"
+#include "agent/simulate/command.h"
 #include "agent/status_file.h"
 #include "agent/validate.h"
 #include "agent/version.h"
@@ -349,6 +351,40 @@ ExitCode replay(const CommandLine& line) {
   return print(run.result(), line.output, run.result().from ? kDone : kFailed);
 }
 
+ExitCode run_simulate(const CommandLine& line) {
+  config::LoadedConfig loaded;
+  if (line.config) {
+    const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
+    loaded = root ? load_config(line, *root) : config::LoadedConfig{{}, {root.error()}, {}};
+  }
+  for (const Error& error : loaded.errors) {
+    complain(kUsage, to_text(error));
+  }
+  if (!loaded.errors.empty()) {
+    return kUsage;
+  }
+  Progress progress;
+  if (isatty(STDERR_FILENO) == 1) {
+    progress = [](const std::string& text) {
+      static_cast<void>(std::fprintf(stderr, "\r\033[K%s", text.c_str()));
+    };
+  }
+  const Result<simulate::Report> report = simulate::simulate(line, loaded.config, progress);
+  if (progress) {
+    progress("");
+  }
+  if (!report) {
+    return complain(kUsage, to_text(report.error()));
+  }
+  if (line.simulate.html) {
+    std::ofstream page{*line.simulate.html, std::ios::binary};
+    if (!(page << simulate::to_html(*report)).flush()) {
+      return complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
+    }
+  }
+  return print(*report, line.output, kDone);
+}
+
 spdlog::level::level_enum to_spdlog(config::LogLevel level) {
   switch (level) {
     case config::LogLevel::kDebug:
@@ -385,6 +421,8 @@ ExitCode run(const std::vector<std::string>& arguments) {
       return show_incidents(*line);
     case config::Command::kValidate:
       return run_validate(*line);
+    case config::Command::kSimulate:
+      return run_simulate(*line);
     case config::Command::kHelp:
       return write_out(line->help, kDone);
     case config::Command::kVersion:

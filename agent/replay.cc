@@ -128,13 +128,8 @@ Decision ReplayRun::decide_on(const Plan& plan, const Moment& moment) {
   if (const auto& kubelet = plan.observation.kubelet; kubelet && kubelet->target != Target::kNone) {
     situation.restart_forbidden = restart_forbidden(*kubelet, config_);
   }
-  if (!asks_for_less(plan)) {
-    lower_since_.reset();
-  } else {
-    lower_since_ = lower_since_.value_or(moment.since_boot);
-    situation.lower_for =
-        std::chrono::duration_cast<std::chrono::seconds>(moment.since_boot - *lower_since_);
-  }
+  lower_watch_.tell(
+      plan, std::chrono::duration_cast<std::chrono::seconds>(moment.since_boot), situation);
   return decide(plan, situation);
 }
 

@@ -68,7 +68,7 @@ class ReplayRun {
   /// What the agent's file holds by its own deeds. Absent: as it was recorded.
   std::optional<std::optional<std::string>> file_;
   std::optional<std::chrono::milliseconds> last_;
-  std::optional<std::chrono::milliseconds> lower_since_;
+  LowerWatch lower_watch_;
   std::optional<std::uint64_t> last_kills_;
   Replay replay_;
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -194,6 +195,43 @@ Outcome set_capacity(CommandLine& line, const std::string& text) {
   return {};
 }
 
+Outcome set_number(
+    int& field, const OptionInfo& option, const std::string& text, int least, int most) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
+    return tl::unexpected{usage_error(
+        "--" + std::string{option.name} + ": " + in_quotes(text) + " is out of range",
+        "allowed: whole numbers from " + std::to_string(least) + " to " + std::to_string(most))};
+  }
+  field = number;
+  return {};
+}
+
+Outcome set_simulate(SimulateOptions& simulate, const OptionInfo& option, const std::string& text) {
+  constexpr int kHoursOfALeapYear = 8784;
+  if (option.name == "hours") {
+    return set_number(simulate.hours, option, text, 1, kHoursOfALeapYear);
+  }
+  if (option.name == "seed") {
+    return set_number(simulate.seed, option, text, 0, std::numeric_limits<int>::max());
+  }
+  if (option.name == "trace") {
+    simulate.trace = text;
+  } else if (option.name == "html") {
+    simulate.html = text;
+  } else if (option.name == "mix") {
+    simulate.mix = text;
+  } else if (option.name == "weather") {
+    simulate.weather = text;
+  } else if (option.name == "policy") {
+    simulate.policies = text;
+  } else {
+    simulate.weights = text;
+  }
+  return {};
+}
+
 Outcome set_path(CommandLine& line, std::string_view option, const std::string& text) {
   if (text.empty()) {
     return tl::unexpected{
@@ -285,6 +323,9 @@ Outcome set_option(CommandLine& line, const OptionInfo& option, const std::strin
   if (option.name == "interval" || option.name == "duration") {
     return set_time(line, option, text);
   }
+  if (line.command == Command::kSimulate && option.name != "config") {
+    return set_simulate(line.simulate, option, text);
+  }
   return set_path(line, option.name, text);
 }
 
@@ -332,7 +373,10 @@ Outcome add_option(CommandLine& line,
         usage_error("--" + option.string_key + " is given twice", "keep one of the two")};
   }
   if (info.argument.empty()) {
-    (info.name == "csv" ? line.csv : line.dry_run) = true;
+    bool& flag = info.name == "suite" ? line.simulate.suite
+                 : info.name == "csv" ? line.csv
+                                      : line.dry_run;
+    flag = true;
     return {};
   }
   return set_option(line, info, option.value.front());

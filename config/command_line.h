@@ -24,6 +24,7 @@ enum class Command {
   kRollback,
   kRecord,
   kReplay,
+  kSimulate,
   kHelp,
   kVersion,
 };
@@ -31,6 +32,19 @@ enum class Command {
 enum class OutputFormat { kTable, kJson, kYaml };
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+/// What "simulate" is asked for, besides the node's capacity. Names are checked by the command.
+struct SimulateOptions {
+  std::string mix = "mixed";
+  std::string weather = "bursty";
+  int hours = 168;
+  int seed = 1;
+  std::string policies;              ///< names with commas; empty: all
+  std::string weights;               ///< five numbers with commas; empty: the default ones
+  std::optional<std::string> trace;  ///< a CSV file, "-" for standard input
+  std::optional<std::string> html;   ///< where the page is written
+  bool suite = false;
+};
 
 /// What was asked on the command line.
 struct CommandLine {
@@ -46,6 +60,9 @@ struct CommandLine {
   std::optional<std::string> textfile;  ///< run only: ends in ".prom"
 
   bool dry_run = false;  ///< apply only
+  SimulateOptions simulate;
+
+  std::optional<Bytes> capacity;  ///< validate and simulate; above 0
 
   std::optional<Since> since;  ///< incidents only; absent: all
 
@@ -56,7 +73,6 @@ struct CommandLine {
 
   // validate only
   std::optional<KubeletVersion> kubelet_version;  ///< never absent for validate
-  std::optional<Bytes> capacity;                  ///< above 0
   /// The kubelet's own flags, in the order given ("--eviction-hard=...", "--config=FILE", ...).
   std::vector<std::string> kubelet_arguments;
 

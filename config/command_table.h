@@ -87,6 +87,14 @@ inline constexpr std::array kCommands{
                 "the daemon's "
                 "own recording. Touches no node."},
     CommandInfo{
+        Command::kSimulate,
+        "simulate",
+        "[OPTIONS]",
+        "Shows what policies for memory eviction would do to a modelled node.",
+        "Runs a node with its pods, kernel and kubelet through hours of made-up or recorded "
+        "memory use, once with each policy, and counts OOM kills, evictions, restarts and the "
+        "memory withheld. Touches no node. The same options give the same result."},
+    CommandInfo{
         Command::kVersion, "version", "[OPTIONS]", "Prints the version of eviction-agent.", ""},
     CommandInfo{Command::kHelp, "help", "[COMMAND]", "Prints this text, or that of a command.", ""},
 };
@@ -106,7 +114,7 @@ inline constexpr CommandSet kWorkCommands = kNodeCommands | only(Command::kValid
                                             only(Command::kRecord);
 inline constexpr CommandSet kPrintCommands =
     (kWorkCommands & ~only(Command::kRun) & ~only(Command::kRecord)) | only(Command::kReplay) |
-    only(Command::kVersion);
+    only(Command::kSimulate) | only(Command::kVersion);
 inline constexpr CommandSet kAllCommands = ~0U;
 
 /// One option. A name that means two things has two rows.
@@ -165,6 +173,64 @@ inline constexpr std::array kOptions{
                '\0',
                "",
                "Prints what was recorded as CSV instead, for other tools."},
+    OptionInfo{only(Command::kSimulate),
+               "capacity",
+               '\0',
+               "BYTES",
+               "The memory that the node has, in bytes or as a quantity such as 16Gi. Default: "
+               "128Gi; of a "
+               "trace: so that 92 % of it are in use at its highest."},
+    OptionInfo{only(Command::kSimulate),
+               "mix",
+               '\0',
+               "containers|mixed|vms",
+               "What runs on the node. Default: mixed."},
+    OptionInfo{only(Command::kSimulate),
+               "weather",
+               '\0',
+               "calm|bursty|ratcheting|leaking",
+               "How its memory behaves. Default: bursty."},
+    OptionInfo{only(Command::kSimulate),
+               "trace",
+               '\0',
+               "FILE",
+               "Pods follow a recorded course instead: CSV with a header and the columns t_s or "
+               "time, pod, and pod_mem_mib or mib. - is standard input."},
+    OptionInfo{only(Command::kSimulate),
+               "suite",
+               '\0',
+               "",
+               "Runs 60 nodes instead: 16 to 2048 GiB, each mix, each weather."},
+    OptionInfo{only(Command::kSimulate),
+               "hours",
+               '\0',
+               "NUMBER",
+               "How long, 1 to 8784. Default: 168. A trace has its own length."},
+    OptionInfo{
+        only(Command::kSimulate), "seed", '\0', "NUMBER", "What chance begins with. Default: 1."},
+    OptionInfo{only(Command::kSimulate),
+               "policy",
+               '\0',
+               "NAME,...",
+               "Only these of rke2-default, kubelet-100Mi, static-6Gi-4Gi, percent-5, percent-10, "
+               "percent-7-1Gi, gke, aks, eks, openshift and ours. Default: all."},
+    OptionInfo{only(Command::kSimulate),
+               "weights",
+               '\0',
+               "A,B,C,D,E",
+               "What counts how much as harm: an OOM kill, a needless eviction of a VM, of a "
+               "container, a needless spell of MemoryPressure, a restart of the kubelet. Default: "
+               "10,3,1,1,1."},
+    OptionInfo{only(Command::kSimulate),
+               "html",
+               '\0',
+               "FILE",
+               "Writes a page with plots as well, which needs no network to be read."},
+    OptionInfo{only(Command::kSimulate),
+               "config",
+               '\0',
+               "FILE",
+               "For the policy ours: the agent's configuration. Default: none is read."},
     OptionInfo{
         only(Command::kApply), "dry-run", '\0', "", "Shows what would be done, and does nothing."},
     OptionInfo{kPrintCommands,
@@ -172,7 +238,7 @@ inline constexpr std::array kOptions{
                'o',
                "table|json|yaml",
                "How the result is written. Default: table."},
-    OptionInfo{kWorkCommands | only(Command::kReplay),
+    OptionInfo{kWorkCommands | only(Command::kReplay) | only(Command::kSimulate),
                "log-level",
                '\0',
                "debug|info|warning|error",

@@ -15,12 +15,18 @@ _eviction_agent() {
     fi
 
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run plan check validate status incidents apply rollback record replay version help --help --version'
+        words='run plan check validate status incidents apply rollback record replay simulate version help --help --version'
     else
         case $previous in
             -o | --output) words='table json yaml' ;;
             --log-level) words='debug info warning error' ;;
-            --dry-run | --csv) words=$(_eviction_agent_words "$command") ;;
+            --mix) words='containers mixed vms' ;;
+            --weather) words='calm bursty ratcheting leaking' ;;
+            --policy)
+                words='rke2-default kubelet-100Mi static-6Gi-4Gi percent-5 percent-10'
+                words+=' percent-7-1Gi gke aks eks openshift ours'
+                ;;
+            --dry-run | --csv | --suite) words=$(_eviction_agent_words "$command") ;;
             --*) ;; # takes a value: a file name, or nothing that is known here
             *) words=$(_eviction_agent_words "$command") ;;
         esac
@@ -52,7 +58,11 @@ _eviction_agent_words() {
                 --kube-reserved --system-reserved --enforce-node-allocatable \
                 --memory-manager-policy --reserved-memory
             ;;
-        help) echo 'run plan check validate status incidents apply rollback record replay version help' ;;
+        help) echo 'run plan check validate status incidents apply rollback record replay simulate version help' ;;
+        simulate)
+            echo "--output --log-level --help --config --capacity --mix --weather" \
+                --trace --suite --hours --seed --policy --weights --html
+            ;;
         version) echo '--output --help' ;;
     esac
 }

@@ -240,6 +240,15 @@ bool asks_for_less(const Plan& plan) {
   return now && (less(plan.sizing.hard, now->hard) || less(plan.sizing.soft, now->soft));
 }
 
+void LowerWatch::tell(const Plan& plan, std::chrono::seconds now, Situation& situation) {
+  if (!asks_for_less(plan)) {
+    since_.reset();
+    return;
+  }
+  since_ = since_.value_or(now);
+  situation.lower_for = now - *since_;
+}
+
 Decision decide(const Plan& plan, const Situation& situation) {
   if (situation.mode == config::Mode::kObserve) {
     return {Act::kNothing, {}, "mode observe"};

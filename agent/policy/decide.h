@@ -76,6 +76,16 @@ struct Situation {
   std::optional<std::chrono::seconds> lower_for = {};
 };
 
+/// Watches plans for one that asks for less than is armed.
+class LowerWatch {
+ public:
+  /// After each plan, before its decision. now: of a clock that runs on.
+  void tell(const Plan& plan, std::chrono::seconds now, Situation& situation);
+
+ private:
+  std::optional<std::chrono::seconds> since_;
+};
+
 /// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
 /// withdrawn in every mode but observe, whatever else holds; nothing else is done while a guard
 /// does not allow it.

@@ -235,15 +235,8 @@ class Life {
     circumstances.restarts_today = restarts_within_a_day(record_, now_);
     circumstances.restart_refused = restart_refused(record_, now_);
     last_ = make_plan(seen_, config_, circumstances);
-    if (!asks_for_less(last_)) {
-      lower_since_.reset();
-    } else {
-      lower_since_ = lower_since_.value_or(now_);
-    }
     Situation situation{.mode = config_.mode, .staged = staged_};
-    if (lower_since_) {
-      situation.lower_for = now_ - *lower_since_;
-    }
+    lower_watch_.tell(last_, now_.time_since_epoch(), situation);
     return decide(last_, situation);
   }
 
@@ -280,7 +273,7 @@ class Life {
   sys_seconds now_{seconds{1'790'000'000}};
   Record record_;
   std::optional<std::string> staged_;
-  std::optional<sys_seconds> lower_since_;
+  LowerWatch lower_watch_;
   Plan last_;
 };
 

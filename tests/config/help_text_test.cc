@@ -12,9 +12,7 @@
 namespace eviction::config {
 namespace {
 
-using testing::ContainsRegex;
 using testing::HasSubstr;
-using testing::Not;
 
 void expect_narrow(const std::string& text) {
   std::istringstream lines{text};
@@ -37,10 +35,6 @@ TEST(GeneralHelp, HasEveryCommandKeyAndExitCode) {
   }
   EXPECT_THAT(help, HasSubstr(std::string{kConfigPath}));
   expect_narrow(help);
-}
-
-TEST(GeneralHelp, PromisesNoCommandThatIsNotThere) {
-  EXPECT_THAT(general_help(), Not(ContainsRegex("\n  (simulate)\n")));
 }
 
 TEST(CommandHelp, HasTheOptionsThatTheCommandTakesAndNoOther) {

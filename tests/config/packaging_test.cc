@@ -114,8 +114,11 @@ std::string completed(const std::string& words, std::size_t last) {
 
 TEST(Completion, OffersCommandsOptionsAndValues) {
   EXPECT_EQ(completed("eviction-agent ''", 1),
-            "run plan check validate status incidents apply rollback record replay version help "
-            "--help --version");
+            "run plan check validate status incidents apply rollback record replay simulate "
+            "version help --help --version");
+  EXPECT_EQ(completed("eviction-agent simulate --mix ''", 3), "containers mixed vms");
+  EXPECT_EQ(completed("eviction-agent simulate --policy per", 3),
+            "percent-5 percent-10 percent-7-1Gi");
   EXPECT_EQ(completed("eviction-agent v", 1), "validate version");
   EXPECT_EQ(completed("eviction-agent plan --path.r", 2), "--path.rootfs");
   EXPECT_EQ(completed("eviction-agent plan --eviction", 2), "");
@@ -143,6 +146,7 @@ TEST(Completion, OffersEveryOptionOfTheCommandAndNoOther) {
                               "rollback",
                               "record",
                               "replay",
+                              "simulate",
                               "version"}) {
     std::set<std::string> taken;
     for (const OptionInfo& option : kOptions) {

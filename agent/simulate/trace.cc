@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/simulate/scenario.h"
+#include "cgroup/key_value.h"
+
+namespace eviction::agent::simulate {
+
+namespace {
+
+/// A pause longer than this is cut out: the recording stopped.
+constexpr double kLongestGap = 900;
+/// A pod without a sample for so long was not there.
+constexpr double kAbsentAfter = 300;
+constexpr double kHighestUse = 0.92;
+constexpr double kLeastCapacity = 1024;
+constexpr double kMostMib = 1e9;
+constexpr std::size_t kMostSamples = 20'000'000;
+
+struct Sample {
+  double at;
+  std::size_t pod;
+  double mib;
+};
+
+struct Columns {
+  std::size_t time = 0;
+  std::size_t pod = 0;
+  std::size_t mib = 0;
+};
+
+Error malformed(std::size_t line, std::string what) {
+  return {ErrorKind::kMalformed, {}, line, std::move(what), "see eviction-agent(8), TRACES"};
+}
+
+std::vector<std::string_view> split(std::string_view line) {
+  std::vector<std::string_view> fields;
+  while (true) {
+    const std::size_t comma = line.find(',');
+    fields.push_back(line.substr(0, comma));
+    if (comma == std::string_view::npos) {
+      return fields;
+    }
+    line.remove_prefix(comma + 1);
+  }
+}
+
+std::optional<double> number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && std::isfinite(value) ? std::optional{value} : std::nullopt;
+}
+
+/// "2022-08-22 03:51:19", as seconds.
+std::optional<double> date_time(std::string_view text) {
+  constexpr std::string_view kForm = "0000-00-00 00:00:00";
+  if (text.size() != kForm.size()) {
+    return std::nullopt;
+  }
+  const auto part = [text](std::size_t from, std::size_t length) {
+    int value = -1;
+    std::from_chars(text.data() + from, text.data() + from + length, value);
+    return value;
+  };
+  const std::chrono::year_month_day day{std::chrono::year{part(0, 4)},
+                                        std::chrono::month{static_cast<unsigned>(part(5, 2))},
+                                        std::chrono::day{static_cast<unsigned>(part(8, 2))}};
+  const int hour = part(11, 2);
+  const int minute = part(14, 2);
+  const int second = part(17, 2);
+  const auto is_within = [](int value, int most) { return value >= 0 && value <= most; };
+  if (!day.ok() || !is_within(hour, 23) || !is_within(minute, 59) || !is_within(second, 60)) {
+    return std::nullopt;
+  }
+  constexpr int kHour = 3600;
+  const auto days = std::chrono::sys_days{day}.time_since_epoch().count();
+  return 86'400.0 * static_cast<double>(days) + hour * kHour + minute * 60 + second;
+}
+
+std::optional<Columns> find_columns(const std::vector<std::string_view>& header) {
+  const auto find = [&header](std::string_view one, std::string_view other) {
+    const auto found = std::ranges::find_if(
+        header, [&](std::string_view name) { return name == one || name == other; });
+    return static_cast<std::size_t>(found - header.begin());
+  };
+  const Columns columns{find("t_s", "time"), find("pod", "pod"), find("pod_mem_mib", "mib")};
+  const bool all = std::max({columns.time, columns.pod, columns.mib}) < header.size();
+  return all ? std::optional{columns} : std::nullopt;
+}
+
+struct Samples {
+  std::vector<Sample> samples;
+  std::vector<std::string> pods;
+};
+
+std::optional<Error> add_line(Samples& all,
+                              std::map<std::string, std::size_t, std::less<>>& index,
+                              const Columns& columns,
+                              std::string_view line,
+                              std::size_t number_of_line) {
+  const std::vector<std::string_view> fields = split(line);
+  if (fields.size() <= std::max({columns.time, columns.pod, columns.mib})) {
+    return malformed(number_of_line, "a column is missing");
+  }
+  const std::string_view time = fields[columns.time];
+  const std::optional<double> at =
+      time.find(':') == std::string_view::npos ? number(time) : date_time(time);
+  const std::optional<double> mib = number(fields[columns.mib]);
+  if (!at || std::abs(*at) > 1e12) {
+    return malformed(number_of_line, cgroup::quote(time) + " is no time");
+  }
+  if (!mib || *mib < 0 || *mib > kMostMib) {
+    return malformed(number_of_line, cgroup::quote(fields[columns.mib]) + " is no amount of MiB");
+  }
+  const std::string_view pod = fields[columns.pod];
+  auto found = index.find(pod);
+  if (found == index.end()) {
+    found = index.emplace(std::string{pod}, all.pods.size()).first;
+    all.pods.emplace_back(pod);
+  }
+  all.samples.push_back({*at, found->second, *mib});
+  return std::nullopt;
+}
+
+Result<Samples> parse(std::string_view text) {
+  Samples all;
+  std::map<std::string, std::size_t, std::less<>> index;
+  std::optional<Columns> columns;
+  for (std::size_t line = 1; !text.empty() && all.samples.size() < kMostSamples; ++line) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view row = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (row.ends_with('\r')) {
+      row.remove_suffix(1);
+    }
+    if (!columns) {
+      columns = find_columns(split(row));
+      if (!columns) {
+        return tl::unexpected{malformed(
+            line, "the first line does not name the columns t_s or time, pod, pod_mem_mib or mib")};
+      }
+    } else if (!row.empty()) {
+      if (auto error = add_line(all, index, *columns, row, line)) {
+        return tl::unexpected{std::move(*error)};
+      }
+    }
+  }
+  if (all.samples.empty()) {
+    return tl::unexpected{malformed(0, "the trace has no samples")};
+  }
+  return all;
+}
+
+/// Sorts by time, begins at 0, and cuts long pauses out.
+void join_times(std::vector<Sample>& samples) {
+  std::ranges::stable_sort(samples, {}, &Sample::at);
+  double last = samples.front().at;
+  double offset = last;
+  for (Sample& sample : samples) {
+    if (sample.at - last > kLongestGap) {
+      offset += sample.at - last - 60;
+    }
+    last = sample.at;
+    sample.at -= offset;
+  }
+}
+
+/// The points of each pod; 0 while it has no samples.
+std::vector<std::vector<Point>> courses(const Samples& all) {
+  std::vector<std::vector<Point>> points(all.pods.size());
+  for (const Sample& sample : all.samples) {
+    std::vector<Point>& course = points[sample.pod];
+    if (course.empty()) {
+      course.push_back({sample.at - 1, 0});
+    } else if (sample.at - course.back().at > kAbsentAfter) {
+      course.push_back({course.back().at + 1, 0});
+      course.push_back({sample.at - 1, 0});
+    }
+    course.push_back({sample.at, sample.mib});
+  }
+  const double end = all.samples.back().at;
+  for (std::vector<Point>& course : points) {
+    if (end - course.back().at > kAbsentAfter) {
+      course.push_back({course.back().at + 1, 0});
+    }
+  }
+  return points;
+}
+
+double highest_sum(const Samples& all) {
+  std::vector<double> now(all.pods.size(), 0.0);
+  double sum = 0;
+  double highest = 0;
+  for (const Sample& sample : all.samples) {
+    sum += sample.mib - now[sample.pod];
+    now[sample.pod] = sample.mib;
+    highest = std::max(highest, sum);
+  }
+  return highest;
+}
+
+/// Of which these pods, the system and the kernel take 92 %.
+double fitting_capacity(double pods) {
+  double capacity = kLeastCapacity;
+  for (int i = 0; i < 8; ++i) {
+    const NodeSpec node = node_of(capacity);
+    const double used = pods + node.system + node.kernel + node.reserve;
+    capacity = std::max(used / kHighestUse, kLeastCapacity);
+  }
+  return capacity;
+}
+
+}  // namespace
+
+Result<Scenario> from_trace(std::string_view text,
+                            const std::string& name,
+                            double capacity_mib,
+                            std::uint64_t seed) {
+  Result<Samples> all = parse(text);
+  if (!all) {
+    return tl::unexpected{all.error()};
+  }
+  join_times(all->samples);
+  Scenario scenario;
+  scenario.name = name;
+  scenario.seed = seed;
+  scenario.seconds = std::max(all->samples.back().at, 60.0);
+  scenario.node = node_of(capacity_mib > 0 ? capacity_mib : fitting_capacity(highest_sum(*all)));
+  std::vector<std::vector<Point>> points = courses(*all);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    PodSpec pod;
+    pod.name = all->pods[i];
+    pod.behaviour = Behaviour::kTrace;
+    if (pod.name.starts_with("virt-launcher-")) {
+      pod.workload = WorkloadClass::kVm;
+    }
+    std::vector<double> sorted;
+    std::ranges::transform(points[i], std::back_inserter(sorted), &Point::mib);
+    std::ranges::nth_element(sorted,
+                             sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2));
+    pod.request = sorted[sorted.size() / 2];
+    pod.base = points[i].front().mib;
+    pod.points = std::make_shared<const std::vector<Point>>(std::move(points[i]));
+    scenario.pods.push_back(std::move(pod));
+  }
+  return scenario;
+}
+
+}  // namespace eviction::agent::simulate

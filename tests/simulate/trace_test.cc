@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "agent/simulate/node.h"
+#include "agent/simulate/scenario.h"
+
+namespace eviction::agent::simulate {
+namespace {
+
+TEST(Trace, PodsFollowTheirCourse) {
+  const auto scenario = from_trace(
+      "t_s,pod,note,pod_mem_mib\n"
+      "100,a,x,1000\n"
+      "160,a,x,2000\n"
+      "160,virt-launcher-b,x,500\n",
+      "trace",
+      16 * 1024,
+      1);
+  ASSERT_TRUE(scenario.has_value());
+  EXPECT_EQ(scenario->seconds, 60);
+  ASSERT_EQ(scenario->pods.size(), 2U);
+  EXPECT_EQ(scenario->pods[0].workload, WorkloadClass::kContainer);
+  EXPECT_EQ(scenario->pods[1].workload, WorkloadClass::kVm);
+  ModelNode node{scenario->node, scenario->pods, 1};
+  for (int second = 1; second <= 30; ++second) {
+    node.step(second, 1);
+  }
+  EXPECT_NEAR(node.pods()[0].mib(), 1500, 1);
+  EXPECT_EQ(node.pods()[1].mib(), 0) << "not there before its first sample";
+  for (int second = 31; second <= 60; ++second) {
+    node.step(second, 1);
+  }
+  EXPECT_NEAR(node.pods()[0].mib(), 2000, 1);
+  EXPECT_NEAR(node.pods()[1].mib(), 500, 1);
+}
+
+TEST(Trace, DatesAreTimesAndLongPausesAreCutOut) {
+  const auto scenario = from_trace(
+      "time,pod,mib\r\n"
+      "2022-08-22 23:59:30,a,100\r\n"
+      "2022-08-23 00:00:30,a,100\r\n"
+      "2022-08-24 00:00:30,a,100\r\n",
+      "trace",
+      16 * 1024,
+      1);
+  ASSERT_TRUE(scenario.has_value());
+  EXPECT_EQ(scenario->seconds, 60 + 60);
+}
+
+// The pods, the system and the kernel take 92 % of it at the highest.
+TEST(Trace, TheNodeFits) {
+  const auto scenario =
+      from_trace("t_s,pod,mib\n0,a,30000\n60,a,50000\n120,a,20000\n", "trace", 0, 1);
+  ASSERT_TRUE(scenario.has_value());
+  ModelNode node{scenario->node, scenario->pods, 1};
+  double least = scenario->node.capacity;
+  for (int second = 1; second <= 120; ++second) {
+    EXPECT_FALSE(node.step(second, 1).has_value());
+    least = std::min(least, node.memory().mem_available);
+  }
+  EXPECT_NEAR(least / scenario->node.capacity, 0.08, 0.01);
+}
+
+TEST(Trace, SaysWhatIsWrongAndWhere) {
+  struct Case {
+    const char* text;
+    std::size_t line;
+    const char* what;
+  };
+
+  for (const Case& c : {Case{"", 0, "no samples"},
+                        Case{"t_s,pod,mib\n", 0, "no samples"},
+                        Case{"a,b\n1,2\n", 1, "does not name the columns"},
+                        Case{"t_s,pod,mib\n1,a\n", 2, "a column is missing"},
+                        Case{"t_s,pod,mib\n1,a,2\nx,a,2\n", 3, "is no time"},
+                        Case{"t_s,pod,mib\n1e300,a,2\n", 2, "is no time"},
+                        Case{"time,pod,mib\n2022-13-22 00:00:00,a,2\n", 2, "is no time"},
+                        Case{"time,pod,mib\n2022-12-22 99:00:00,a,2\n", 2, "is no time"},
+                        Case{"t_s,pod,mib\n1,a,-1\n", 2, "is no amount of MiB"},
+                        Case{"t_s,pod,mib\n1,a,nan\n", 2, "is no amount of MiB"},
+                        Case{"t_s,pod,mib\n1,a,1e10\n", 2, "is no amount of MiB"}}) {
+    SCOPED_TRACE(c.text);
+    const auto scenario = from_trace(c.text, "trace", 0, 1);
+    ASSERT_FALSE(scenario.has_value());
+    EXPECT_EQ(scenario.error().line, c.line);
+    EXPECT_NE(scenario.error().what.find(c.what), std::string::npos) << scenario.error().what;
+  }
+}
+
+RC_GTEST_PROP(TraceProperty, AnyTextIsATraceOrAnError, (const std::string& text)) {
+  const auto scenario = from_trace("t_s,pod,mib\n" + text, "trace", 0, 1);
+  RC_ASSERT(!scenario || scenario->seconds > 0);
+}
+
+}  // namespace
+}  // namespace eviction::agent::simulate
