@@ -27,9 +27,11 @@ double Random::exponential(double mean) {
     const double first = uniform(0, 1);
     double last = first;
     int run = 1;
-    for (double drawn = uniform(0, 1); drawn < last; drawn = uniform(0, 1)) {
+    double drawn = uniform(0, 1);
+    while (drawn < last) {
       last = drawn;
       ++run;
+      drawn = uniform(0, 1);
     }
     if (run % 2 == 1) {
       return mean * (whole + first);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kStep = 1;
 /// A need that shows later than this is none.
-constexpr double kNeededWithin = 300;
+constexpr int kNeededWithin = 300;
 constexpr double kWalk = 10;
 constexpr double kMibPerGib = 1024;
 constexpr double kSecondsPerHour = 3600;
@@ -28,8 +28,8 @@ bool is_vm(const ModelPod& pod) {
 
 /// Whether the kernel would have to kill, were nothing done.
 bool runs_out(ModelNode node, double now) {
-  for (double ahead = kStep; ahead <= kNeededWithin; ahead += kStep) {
-    if (node.step(now + ahead, kStep)) {
+  for (int ahead = 1; ahead <= kNeededWithin; ++ahead) {
+    if (node.step(now + ahead * kStep, kStep)) {
       return true;
     }
   }
