@@ -327,13 +327,17 @@ class Reader {
     }
   }
 
+  /// Its keys are in order, each once, as a map was written.
   template <class K, class V>
   void take(std::map<K, V>& map) {
     map.clear();
     for (std::size_t left = count(); left > 0 && ok_; --left) {
       K key{};
       take(key);
-      take(map[std::move(key)]);
+      if (!map.empty() && !(map.rbegin()->first < key)) {
+        return fail();
+      }
+      take(map.emplace_hint(map.end(), std::move(key), V{})->second);
     }
   }
 

@@ -85,6 +85,18 @@ TEST(ArchiveText, RefusesEveryCutAndWhatIsTooMuch) {
   EXPECT_FALSE(from_archive(too_much));
 }
 
+TEST(ArchiveText, HasEachKeyOnceAndInOrder) {
+  Observation seen = tests::sample_plan().observation;
+  seen.kubelet->loaded.settings.system_reserved = {{"key-b", {}}, {"key-c", {}}};
+  const std::string whole = to_archive(seen);
+  ASSERT_TRUE(from_archive(whole));
+  for (const char last : {'b', 'a'}) {
+    std::string changed = whole;
+    changed[changed.find("key-c") + 4] = last;
+    EXPECT_FALSE(from_archive(changed)) << last;
+  }
+}
+
 /// What a recording tells, to be compared.
 struct Told {
   std::vector<Moment> moments;
