@@ -229,7 +229,7 @@ ordered_json growth_json(const Sizing& sizing) {
   constexpr const char* kNothing = "nothing was learned of this node yet";
   put(object, "bytes", bytes(sized, growth.bytes), "not sized");
   put(object, "prior_bytes", bytes(sized, growth.prior), "not sized");
-  put(object, "learned_bytes", growth.allowed, kNothing);
+  put(object, "learned_bytes", growth.seen, kNothing);
   object["learned_weight"] = learned.weight;
   put(object, "node_bytes", bytes(seen, learned.node), kNothing);
   put(object, "node_5min_bytes", bytes(seen, learned.node_long), kNothing);

@@ -32,27 +32,23 @@ constexpr std::array<Quantile, 2> kVms = {{{10, 195}, {0.029, 1562}}};
 /// Source: measured, 1.9 to 2.1 GiB/s on a 2026 x86-64 server.
 constexpr Bytes kFillPerSecond = 2_GiB;
 
-/// Allowed for on top of what was seen: nothing says that the worst has been. Source: the margin of
-/// the Vertical Pod Autoscaler's recommender.
-constexpr std::int64_t kMarginPercent = 15;
-
 constexpr std::int64_t kPermyriad = 10'000;
 
-/// Log-linear between the points, constant beyond them.
+/// Log-linear between the points; before the first on the line of the first two, to nothing; behind
+/// the last constant.
 template <std::size_t N>
 std::int64_t share_at(const std::array<Quantile, N>& points, int risk_permyriad) {
   const double risk = risk_permyriad;
-  if (risk >= points.front().probability_permyriad) {
-    return static_cast<std::int64_t>(points.front().share_permyriad);
-  }
   for (std::size_t i = 1; i < N; ++i) {
     const Quantile& left = points.at(i - 1);
     const Quantile& right = points.at(i);
     if (risk >= right.probability_permyriad) {
       const double part = std::log(left.probability_permyriad / risk) /
                           std::log(left.probability_permyriad / right.probability_permyriad);
-      return std::llround(left.share_permyriad +
-                          part * (right.share_permyriad - left.share_permyriad));
+      return std::max<std::int64_t>(
+          std::llround(left.share_permyriad +
+                       part * (right.share_permyriad - left.share_permyriad)),
+          0);
     }
   }
   return static_cast<std::int64_t>(points.back().share_permyriad);
@@ -78,23 +74,20 @@ Expectation by_prior(const GrowthInput& input, std::int64_t vm_weight, std::int6
                       static_cast<double>(vm_weight) / 100)};
 }
 
-/// Of two classes that rise at once, or of the whole node: the larger, with its margin.
-Bytes allowed_for(const LearnedGrowth& learned) {
-  const Bytes seen = std::max(learned.node, learned.containers + learned.vms);
-  return scale(seen, 100 + kMarginPercent, 100);
+/// Of two classes that rise at once, or of the whole node: the larger.
+Bytes seen_in(const LearnedGrowth& learned) {
+  return std::max(learned.node, learned.containers + learned.vms);
 }
 
 Expectation blend(const Expectation& prior, const LearnedGrowth& learned) {
-  const Bytes allowed = allowed_for(learned);
+  const Bytes seen = seen_in(learned);
   const auto weight = static_cast<std::int64_t>(std::llround(learned.weight * kPermyriad));
-  const Bytes blended =
-      scale(allowed, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad);
-  return {std::max(allowed, blended),
+  return {scale(seen, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad),
           fmt::format("prior {}: {}; learned {} with weight {:.0f} %: the node lost {}, containers "
                       "took {}, VMs {}",
                       to_human(prior.bytes),
                       prior.reason,
-                      to_human(allowed),
+                      to_human(seen),
                       static_cast<double>(weight) / 100,
                       to_human(learned.node),
                       to_human(learned.containers),
@@ -135,17 +128,19 @@ Growth expected_growth(const GrowthInput& input) {
   if (input.headroom) {
     bound_by(*input.headroom, "bounded by what the pods present can still take");
   }
-  if (growth.bytes < kLeastGrowth) {
-    growth.bytes = kLeastGrowth;
-    growth.reason += "; raised to what one container of 30 MiB/s takes";
+  const Bytes least = least_growth(input.capacity);
+  if (growth.bytes < least) {
+    growth.bytes = least;
+    growth.reason += "; raised to the least: one container of 30 MiB/s, and 0.05 % of RAM";
   }
   bound_by(ceiling, "bounded by growth-ceiling");
-  growth.per_poll = scale(growth.bytes, kPollInterval.count(), reaction);
+  growth.per_poll =
+      std::max(scale(growth.bytes, kPollInterval.count(), reaction), std::min(growth.bytes, least));
   growth.source = input.learned ? "prior and record of this node" : "prior";
   growth.prior = prior.bytes;
   growth.learned = input.learned;
   if (input.learned) {
-    growth.allowed = allowed_for(*input.learned);
+    growth.seen = seen_in(*input.learned);
   }
   return growth;
 }

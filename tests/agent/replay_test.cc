@@ -55,6 +55,7 @@ TEST(Replay, StagesOnceWhatTheModeStages) {
 TEST(Replay, OfAnotherConfigurationItDecidesByThat) {
   config::AgentConfig observing;
   observing.mode = Mode::kObserve;
+  observing.risk_permyriad = 10;
   const Replay observed_only = replay_of(observed("mixed-128g"), observing, 60);
   ASSERT_FALSE(observed_only.events.empty());
   EXPECT_EQ(observed_only.events.front().act, Act::kNothing);

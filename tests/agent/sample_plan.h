@@ -100,7 +100,7 @@ inline agent::Plan sample_plan() {
                                                                          .containers = 150_MiB,
                                                                          .vms = 20_MiB,
                                                                          .weight = 0.5},
-                                         .allowed = 207_MiB}};
+                                         .seen = 207_MiB}};
   plan.guards = {{"requests-fit", true, "3600 MiB of requests in 4 GiB"},
                  {"settled", std::nullopt, "the kubelet's start is not known"}};
   plan.file_content = "evictionSoft:\n  memory.available: 736Mi\n";

@@ -73,7 +73,7 @@ TEST(AgentConfig, HasItsDefaultsWithoutAnyFile) {
   const LoadedConfig loaded = load(tests::TemporaryTree{});
   EXPECT_THAT(loaded.errors, IsEmpty());
   EXPECT_THAT(loaded.files, IsEmpty());
-  EXPECT_EQ(loaded.config.risk_permyriad, 10);
+  EXPECT_EQ(loaded.config.risk_permyriad, 9500);
   EXPECT_EQ(loaded.config.growth_ceiling_permyriad, 1000);
   EXPECT_EQ(loaded.config.kubelet_version, std::nullopt);
   EXPECT_EQ(loaded.config.target, TargetChoice::kAuto);
@@ -185,10 +185,10 @@ TEST(AgentConfig, ErrorsNameLineSectionKeyValueAndWhatIsAllowed) {
   const std::vector<Refused> cases{
       {"no percent sign",
        "[sizing]\nrisk = 0.1\n",
-       ":2: [sizing] risk: \"0.1\" is not allowed; allowed: 0.01% to 10% with at most two "
+       ":2: [sizing] risk: \"0.1\" is not allowed; allowed: 0.01% to 99% with at most two "
        "decimals"},
       {"below the least", "[sizing]\nrisk = 0%\n", "\"0%\" is not allowed"},
-      {"above the most", "[sizing]\nrisk = 10.01%\n", "\"10.01%\" is not allowed"},
+      {"above the most", "[sizing]\nrisk = 99.01%\n", "\"99.01%\" is not allowed"},
       {"three decimals", "[sizing]\nrisk = 0.100%\n", "\"0.100%\" is not allowed"},
       {"no decimals", "[sizing]\nrisk = 1.%\n", "\"1.%\" is not allowed"},
       {"nothing before the point", "[sizing]\nrisk = .5%\n", "\".5%\" is not allowed"},
