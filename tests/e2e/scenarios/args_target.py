@@ -20,25 +20,11 @@ allow-version = yes
 
 
 @scenario(Kind.ARGS)
-def args_plan(node: Node) -> None:
-    """plan sees the args target, the version, and the pods' requests from the API server."""
-    node.add_pod("vm", 200, request=300, vm=True)
-    node.await_running("vm")
-    code, plan = node.agent("plan")
-    kubelet = plan["kubelet"]
-    say(f"plan: exit code {code}, {kubelet['target']}, {plan['node']['kubelet_version']}")
-    expect(kubelet["target"] == "rke2-args", f"target {kubelet['target']}")
-    expect(plan["node"]["kubelet_version"] == "v1.20.2", "another version")
-    (vm,) = (pod for pod in plan["pods"] if pod["name"] == "vm")
-    expect((vm["class"], vm["request_source"]) == ("vm", "api"), f"{vm}")
-    expect(vm["request_bytes"] == 300 << 20, f"{vm}")
-
-
-@scenario(Kind.ARGS)
 def args_enforce(node: Node) -> None:
     """The daemon restarts RKE2 with its value; the real kubelet evicts the hog, the VM lives."""
     node.add_pod("vm", 300, request=400, vm=True)
     node.await_running("vm")
+    expect_plan(node)
     node.await_used("vm", 300)
     before = node.container_pids("vm")
     node.write_agent_ini(ENFORCE)
@@ -59,6 +45,18 @@ def args_enforce(node: Node) -> None:
     node.machine.wait_for("its incident", lambda: losses(node), 180, every=5)
     (loss,) = losses(node)
     expect_loss(loss, node.pod("hog")["uid"], "kubelet-eviction")
+
+
+def expect_plan(node: Node) -> None:
+    """plan sees the args target, the version, and the pods' requests from the API server."""
+    code, plan = node.agent("plan")
+    kubelet = plan["kubelet"]
+    say(f"plan: exit code {code}, {kubelet['target']}, {plan['node']['kubelet_version']}")
+    expect(kubelet["target"] == "rke2-args", f"target {kubelet['target']}")
+    expect(plan["node"]["kubelet_version"] == "v1.20.2", "another version")
+    (vm,) = (pod for pod in plan["pods"] if pod["name"] == "vm")
+    expect((vm["class"], vm["request_source"]) == ("vm", "api"), f"{vm}")
+    expect(vm["request_bytes"] == 400 << 20, f"{vm}")
 
 
 def committed(node: Node) -> bool:
