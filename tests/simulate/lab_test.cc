@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/policy/growth.h"
 #include "agent/simulate/kubelet.h"
 
 namespace eviction::agent::simulate {
@@ -158,6 +159,14 @@ TEST(Lab, TheKubeletIsBlindToWhatTheKernelHolds) {
   EXPECT_NEAR(memory.kubelet_available - memory.mem_available,
               memory.kernel + idle.spec().reserve + memory.cache_floor - memory.active_file,
               1e-6);
+}
+
+// K + R + w of that machine and the least growth: whenever the kubelet looks, it evicts one
+// container of 30 MiB/s before the kernel kills.
+TEST(Lab, TheLeastThatIsAllowedForIsEnoughForOneContainer) {
+  const double least = static_cast<double>(least_growth(Bytes{3900LL << 20}).value()) / (1 << 20);
+  const std::vector<Course> courses = all_courses({30, {.hard = 330 + least}, End::kEvicted});
+  EXPECT_EQ(std::ranges::count(courses, End::kEvicted, &Course::end), std::ssize(courses));
 }
 
 }  // namespace
