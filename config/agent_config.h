@@ -43,8 +43,8 @@ struct AgentConfig {
   /// [agent] restarts-per-day: most restarts of the kubelet by the agent in 24 hours.
   int restarts_per_day = 2;
   /// [sizing] risk: accepted share, in parts per 10000, of falls of memory within one reaction time
-  /// that are larger than the growth allowed for; each fall counts as much as it takes. The default
-  /// has the least harm in the suite of tests/simulate: each MiB more evicts pods without need.
+  /// that are larger than the growth allowed for; each fall counts as much as it takes. No
+  /// risk that was tried does less harm than the default in the suite of tests/simulate.
   int risk_permyriad = 9500;
   /// [sizing] growth-ceiling: largest share of RAM, in parts per 10000, that growth may take.
   int growth_ceiling_permyriad = 1000;

@@ -36,9 +36,9 @@ constexpr std::array kKeys{
         "Of what the node loses in falls of memory within one reaction time of the kubelet, the "
         "share that may be lost in larger falls than the threshold allows for. A smaller risk "
         "makes a larger threshold: fewer OOM kills when memory falls fast, more evictions without "
-        "need. The default has the least harm over the nodes of \"eviction-agent simulate "
-        "--suite\"; 0.1% allows for nearly every fall. One container of 30 MiB/s and 0.05 % of RAM "
-        "are allowed for in any case."},
+        "need. Over the nodes of \"eviction-agent simulate --suite\" no risk that was tried does "
+        "less harm than the default; 0.1% allows for nearly every fall. One container of 30 MiB/s "
+        "and 0.05 % of RAM are allowed for whatever the risk, unless growth-ceiling is less."},
     KeyInfo{"sizing",
             "growth-ceiling",
             PercentField{&AgentConfig::growth_ceiling_permyriad, 100, 5000},
