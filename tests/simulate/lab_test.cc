@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <spdlog/fmt/fmt.h>
 
 #include "agent/policy/growth.h"
 #include "agent/simulate/kubelet.h"
@@ -169,52 +168,6 @@ TEST(Lab, TheLeastThatIsAllowedForIsEnoughForOneContainer) {
   const std::vector<Course> courses = all_courses({30, {.hard = 330 + least}, End::kEvicted});
   EXPECT_EQ(std::ranges::count(courses, End::kEvicted, &Course::end), std::ssize(courses));
 }
-
-// tests/e2e, args-enforce: a machine of 4 GiB with the real kubelet 1.20.2, which has the
-// allocatable copy of the signal only; 800 MiB reserved, a VM of 300 MiB, and a hog that takes
-// 1000 MiB at once and 30 MiB/s from then on. It was evicted, the VM lived, and the kernel killed
-// nothing.
-struct MachineRun {
-  double hard;  // MiB
-  double used;  // MiB, what the hog held when it was evicted
-};
-
-class Machine : public testing::TestWithParam<MachineRun> {};
-
-TEST_P(Machine, TheAllocatableCopyEvictsTheHogAsItDidThere) {
-  const auto [hard, used] = GetParam();
-  constexpr double kRate = 30;
-  // That kubelet reads the pods' memory every 10 to 15 s, the modelled one at each look.
-  constexpr double kOlder = 15 * kRate;
-  NodeSpec spec = lab_node();
-  const Thresholds thresholds{.hard = hard, .reserved = 800};
-  spec.kubepods_max = spec.capacity - thresholds.reserved;
-  const PodSpec vm{.name = "vm", .workload = WorkloadClass::kVm, .request = 400, .base = 300};
-  const PodSpec hog{.name = "hog",
-                    .qos = cgroup::QosClass::kBestEffort,
-                    .behaviour = Behaviour::kLeak,
-                    .base = 1000,
-                    .rate = kRate,
-                    .begin = 30};
-  for (double phase = 0; phase < 10; phase += 0.25) {
-    SCOPED_TRACE(phase);
-    ModelNode node{spec, {vm, hog}, 1};
-    ModelKubelet kubelet{thresholds, phase};
-    std::optional<std::size_t> evicted;
-    for (double now = 0.25; now < 600 && !evicted; now += 0.25) {
-      ASSERT_FALSE(node.step(now, 0.25)) << "the kernel killed";
-      evicted = kubelet.step(node, now).evicted;
-    }
-    ASSERT_EQ(evicted, 1U);
-    EXPECT_LE(node.pods()[1].mib(), used);
-    EXPECT_GE(node.pods()[1].mib(), used - kOlder);
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(TwoRuns,
-                         Machine,
-                         testing::Values(MachineRun{592, 2499}, MachineRun{496, 2498}),
-                         [](const auto& run) { return fmt::format("Hard{}Mi", run.param.hard); });
 
 }  // namespace
 }  // namespace eviction::agent::simulate
