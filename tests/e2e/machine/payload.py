@@ -32,7 +32,7 @@ class Authority:
         self._make(
             *(name, subject, "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key"),
             *("-addext", "basicConstraints=critical,CA:FALSE"),
-            *("-addext", "subjectAltName=DNS:e2e-node,DNS:localhost,IP:127.0.0.1,IP:10.0.0.1"),
+            *("-addext", "subjectAltName=DNS:e2e-node,DNS:localhost,IP:127.0.0.1,IP:10.0.0.1,IP:10.43.0.1"),
         )
 
     def _make(self, name: str, subject: str, *more: str) -> None:
@@ -56,20 +56,20 @@ def add(archive: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> 
     archive.addfile(entry, io.BytesIO(data))
 
 
-def container_image(program: bytes) -> bytes:
-    """A docker-archive of one static program, under its own name and under that of a VM's."""
+def container_image(name: str, program: bytes, *paths: str) -> bytes:
+    """A docker-archive of one static program, under each of these paths."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as archive:
-        for path in PATHS_IN_IMAGE:
+        for path in paths:
             add(archive, path, program, 0o755)
     digest = sha256(layer.getvalue()).hexdigest()
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": [f"/{PATHS_IN_IMAGE[0]}"]},
+        "config": {"Entrypoint": [f"/{paths[0]}"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
-    manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     image = io.BytesIO()
     with tarfile.open(fileobj=image, mode="w") as archive:
         add(archive, "manifest.json", json.dumps(manifest).encode())
@@ -87,7 +87,8 @@ def make(guest: Path, programs: dict[str, Path], folders: dict[str, Path], scrat
     (tree / "bin").mkdir()
     for name, file in programs.items():
         run("strip", "-o", tree / "bin" / name, file)
-    (tree / "image.tar").write_bytes(container_image((tree / "bin/workload").read_bytes()))
+    workload = (tree / "bin/workload").read_bytes()
+    (tree / "image.tar").write_bytes(container_image(IMAGE, workload, *PATHS_IN_IMAGE))
     for name, folder in folders.items():
         shutil.copytree(folder, tree / name)
     size = sum(file.stat().st_size for file in tree.rglob("*") if file.is_file())

@@ -1,23 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chart's objects in a real API server, and its pods run by a real kubelet. No controllers run
-there: what those of DaemonSets and Jobs would do is done here."""
+"""The chart, installed and uninstalled by helm: a real API server has its objects, a real kubelet runs
+its pods. No controllers run there: what those of DaemonSets and Jobs would do is done here."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from node import Node, expect, say
-from real_node import RealNode
+from machine.payload import container_image
+from node import DATA, Node, expect, say
+from real_node import API, TOKEN, RealNode
 
 from . import Kind, scenario
 from .args_target import OURS, committed
 from .contained import CTR, IMAGE, PROGRAM, TO_JSON, VIEW
 
-CHART = "/opt/e2e/packages/args-chart.yaml"  # of tests/packaging/run
+PACKAGES = "/opt/e2e/packages"  # of tests/packaging/run
+RELEASE, SPACE = "agent", "harvester-system"
+KUBECTL_IMAGE = "docker.io/e2e/kubectl:1"
+HELM = (
+    f"{PACKAGES}/helm --namespace {SPACE} --kube-apiserver {API} --kube-token {TOKEN}"
+    f" --kube-ca-file {DATA}/agent/server-ca.crt"
+)
+# That kubelet's supervisor has to be restarted, and it is older than those whose rules the agent knows.
+VALUES = (
+    f"--set mode=enforce,restartUnit=true,uninstall.kubectlImage={KUBECTL_IMAGE}"
+    " --set-string config.kubelet.allow-version=yes"
+)
+DAEMON_SET = f"/apis/apps/v1/namespaces/{SPACE}/daemonsets/{RELEASE}"
+JOB = f"/apis/batch/v1/namespaces/{SPACE}/jobs/{RELEASE}-put-back"
+PODS = f"/api/v1/namespaces/{SPACE}/pods"
 STATE = "/var/lib/rancher/eviction-agent"
 READYZ = "curl -sf http://127.0.0.1:9847/readyz"
 # SYS_PTRACE and SYS_RESOURCE. Source: Linux include/uapi/linux/capability.h.
 CAPABILITIES = 1 << 19 | 1 << 24
+NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "pods",
+    "type": "ptp",
+    "ipam": {
+        "type": "host-local",
+        "subnet": "10.42.0.0/24",
+        "routes": [{"dst": "0.0.0.0/0"}],
+    },
+}
+SERVICE = "10.43.0.1"  # of the API server, the first of its --service-cluster-ip-range
+ACCOUNT = {"name": "account", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
 Object = dict[str, Any]
+
+
+def add_kubectl(folder: Path) -> None:
+    """An image of the kubectl there, in its place."""
+    program = folder / "kubectl"
+    image = container_image(KUBECTL_IMAGE, program.read_bytes(), "usr/local/bin/kubectl")
+    (folder / "kubectl.tar").write_bytes(image)
+    program.unlink()
+
+
+def give_pods_a_network(node: Node) -> None:
+    """With the API server at its service's address, where kube-proxy would have it."""
+    node.machine.write("/etc/cni/net.d/10-pods.conf", json.dumps(NETWORK))
+    node.machine.check(f"ip address add {SERVICE}/32 dev lo")
+    relay = f"socat TCP-LISTEN:443,bind={SERVICE},fork,reuseaddr TCP:127.0.0.1:6443"
+    node.machine.check(f"systemd-run --unit=service-address {relay}")
 
 
 def path_of(one: Object) -> str:
@@ -28,60 +72,114 @@ def path_of(one: Object) -> str:
     return f"{group}{space}/{one['kind'].lower()}s/{metadata['name']}"
 
 
-def annotations(one: Object) -> dict[str, str]:
-    found: dict[str, str] = one["metadata"].get("annotations", {})
-    return found
+def with_account(pod: Object) -> Object:
+    """What the admission plugin ServiceAccount adds to a pod; it is off in this API server.
+    Source: kubernetes v1.34 plugin/pkg/admission/serviceaccount/admission.go."""
+    names = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt"}},
+        {"downwardAPI": {"items": [names]}},
+    ]
+    pod["spec"]["volumes"] = [{"name": ACCOUNT["name"], "projected": {"sources": sources}}]
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        container["volumeMounts"] = [ACCOUNT]
+    return pod
 
 
 class Release:
-    """What helm would do with the rendered chart, and the controllers with its objects."""
+    """helm, and the controllers of what it installs."""
 
     def __init__(self, node: RealNode) -> None:
         self._node = node
-        text = node.machine.check(f"{TO_JSON} <{CHART}")
-        objects = [one for one in json.loads(text) if one]
-        self._hooks = [one for one in objects if "helm.sh/hook" in annotations(one)]
-        self._objects = [one for one in objects if one not in self._hooks]
-        (self._daemon_set,) = (one for one in objects if one["kind"] == "DaemonSet")
-        self.space: str = self._daemon_set["metadata"]["namespace"]
+        self._paths: list[str] = []  # of all its objects
+
+    def _helm(self, command: str) -> str:
+        return self._node.machine.check(f"{HELM} {command}", timeout=600)
 
     def install(self) -> None:
-        metadata = {"name": self.space}
-        self._create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        for one in self._objects:
-            self._create(one)
+        say(self._helm(f"install {RELEASE} {PACKAGES}/chart --create-namespace {VALUES}"))
+        text = self._helm(f"get manifest {RELEASE}") + self._helm(f"get hooks {RELEASE}")
+        objects = json.loads(self._node.machine.check(TO_JSON, text.encode()))
+        self._paths = [path_of(one) for one in objects if one]
+        expect({DAEMON_SET, JOB} <= set(self._paths), f"objects {self._paths}")
+        authority = {"ca.crt": self._node.machine.read(f"{DATA}/agent/server-ca.crt")}
+        self._create("configmaps", {"metadata": {"name": "kube-root-ca.crt"}, "data": authority})
 
-    def _create(self, one: Object) -> None:
-        self._node.send("POST", path_of(one).rpartition("/")[0], one)
+    def _create(self, kind: str, one: Object) -> None:
+        self._node.send("POST", f"/api/v1/namespaces/{SPACE}/{kind}", one)
 
-    def before_deletion(self) -> None:
-        """The hook: its objects, and what its Job does in the API, with no rights but its own."""
-        for one in self._hooks:
-            self._create(one)
-        (account,) = (one for one in self._hooks if one["kind"] == "ServiceAccount")
-        (job,) = (one for one in self._hooks if one["kind"] == "Job")
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        answer = self._node.send("POST", f"{path_of(account)}/token", request)
-        token = answer["status"]["token"]
-        (patch,) = job["spec"]["template"]["spec"]["initContainers"]
-        expect(patch["command"][:2] == ["kubectl", "patch"], f"{patch['command']}")
-        (body,) = (word[8:] for word in patch["command"] if word.startswith("--patch="))
-        path = path_of(self._daemon_set)
-        expect(self._node.ask(path, token), "the Job may not read the DaemonSet")
-        kind = "strategic-merge-patch+json"
-        self._node.send("PATCH", path, json.loads(body), token, kind)
-        folder, _, name = path.rpartition("/")
-        selected = f"{folder}?fieldSelector=metadata.name%3D{name}"
-        expect(self._node.ask(selected, token), "the Job may not wait for the DaemonSet")
-        expect(not self._node.ask(folder, token), "the Job may read all DaemonSets")
-
-    def start_pod(self, name: str) -> None:
-        """Of the template that the API server has now."""
-        daemon_set = self._node.ask(path_of(self._daemon_set)) or {}
-        pod = daemon_set["spec"]["template"] | {"apiVersion": "v1", "kind": "Pod"}
-        pod["metadata"] |= {"name": name, "namespace": self.space}
+    def _pod_of(self, owner: str, name: str) -> Object:
+        """Of the template that the owner in the API has now."""
+        template: Object = (self._node.ask(owner) or {})["spec"]["template"]
+        pod = template | {"apiVersion": "v1", "kind": "Pod"}
+        pod["metadata"] |= {"name": name, "namespace": SPACE}
         pod["spec"]["nodeName"] = "e2e-node"
-        self._create(pod)
+        return pod
+
+    def start_agent(self, name: str) -> None:
+        self._create("pods", self._pod_of(DAEMON_SET, name))
+
+    def rolled_out(self) -> None:
+        """The one pod is of the present template, and ready."""
+        generation = (self._node.ask(DAEMON_SET) or {})["metadata"]["generation"]
+        counts = ("current", "desired", "updated")
+        status = {f"{count}NumberScheduled": 1 for count in counts} | {"numberMisscheduled": 0}
+        status |= {"numberReady": 1, "numberAvailable": 1, "observedGeneration": generation}
+        self._report(DAEMON_SET, status)
+
+    def _report(self, path: str, status: Object) -> None:
+        kind = "merge-patch+json"
+        self._node.send("PATCH", f"{path}/status", {"status": status}, kind=kind)
+
+    def uninstall(self) -> None:
+        """Begins with it; helm waits for the hook."""
+        machine = self._node.machine
+        run = "systemd-run --unit=uninstall --remain-after-exit"
+        machine.check(f"{run} {HELM} uninstall {RELEASE} --timeout 30m")
+        machine.wait_for("its Job", lambda: self._node.ask(JOB), 300, every=5)
+        self._expect_no_more_rights()
+        self._create("pods", with_account(self._pod_of(JOB, "job")))
+        machine.wait_for("the Job waits", lambda: self.job_state("wait") == "running", 600, every=5)
+
+    def _expect_no_more_rights(self) -> None:
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        account = f"/api/v1/namespaces/{SPACE}/serviceaccounts/{RELEASE}-put-back"
+        token = self._node.send("POST", f"{account}/token", request)["status"]["token"]
+        expect(self._node.ask(DAEMON_SET, token), "the Job may not read the DaemonSet")
+        others = DAEMON_SET.rpartition("/")[0]
+        expect(not self._node.ask(others, token), "the Job may read all DaemonSets")
+
+    def job_state(self, container: str) -> str:
+        """waiting, running, terminated; empty: there is no such container yet."""
+        status = (self._node.ask(f"{PODS}/job") or {}).get("status", {})
+        for one in status.get("containerStatuses", []):
+            if one["name"] == container:
+                return str(next(iter(one["state"]), ""))
+        return ""
+
+    def await_uninstalled(self) -> None:
+        """The Job's pod ends well, and with it the hook."""
+        machine = self._node.machine
+        machine.wait_for("the Job's pod succeeds", self._has_succeeded, 600, every=5)
+        log = machine.check(f"tail -n +1 /var/log/pods/{SPACE}_job_*/*/*.log")
+        say(f"the Job says:\n{log}")
+        condition = {"type": "Complete", "status": "True"}
+        self._report(JOB, {"succeeded": 1, "conditions": [condition]})
+        machine.wait_for("helm ends", lambda: helm_state(self._node) != "running", 600, every=5)
+        said = machine.check("journalctl --unit=uninstall --output=cat --no-pager")
+        expect(helm_state(self._node) == "exited", f"helm failed:\n{said}")
+        left = [path for path in self._paths if self._node.ask(path)]
+        expect(not left, f"helm left {left}")
+
+    def _has_succeeded(self) -> bool:
+        phase = (self._node.ask(f"{PODS}/job") or {})["status"]["phase"]
+        expect(phase != "Failed", "the Job's pod failed")
+        return bool(phase == "Succeeded")
+
+
+def helm_state(node: Node) -> str:
+    return node.machine.check("systemctl show --value --property=SubState uninstall").strip()
 
 
 class AgentPod:
@@ -89,8 +187,8 @@ class AgentPod:
 
     def __init__(self, node: RealNode, release: Release, name: str) -> None:
         self._node = node
-        self._path = f"/api/v1/namespaces/{release.space}/pods/{name}"
-        release.start_pod(name)
+        self._path = f"{PODS}/{name}"
+        release.start_agent(name)
         node.machine.wait_for(f"{name} is ready", self.is_ready, 300, every=5)
 
     def status(self) -> Object:
@@ -151,16 +249,19 @@ def expect_seen(agent: AgentPod) -> None:
 
 @scenario(Kind.ARGS)
 def args_contained(node: Node) -> None:
-    """The real kubelet runs the chart's pod, which puts a value in force; the hook takes it back."""
+    """helm installs the chart; its pod puts a value in force; helm uninstalls, its Job takes it back."""
     assert isinstance(node, RealNode)
     machine = node.machine
-    machine.check(f"{CTR} images import {IMAGE}", timeout=300)
+    for image in (IMAGE, f"{PACKAGES}/kubectl.tar"):
+        machine.check(f"{CTR} images import {image}", timeout=300)
+    give_pods_a_network(node)
     node.add_pod("vm", 300, request=400, vm=True)
     node.await_running("vm")
     before = node.container_pids("vm")
     release = Release(node)
     release.install()
     agent = AgentPod(node, release, "agent-1")
+    release.rolled_out()
     expect(machine.run(READYZ).code == 0, "it is not ready by its port")
     agent.expect_rights()
     expect_seen(agent)
@@ -173,13 +274,17 @@ def args_contained(node: Node) -> None:
     machine.wait_for("it is ready again", agent.is_ready, 300, every=5)
     say(f"status: {agent.says('status')['decision']}")
 
-    release.before_deletion()
+    release.uninstall()
     agent.expect_no_error()
     agent.delete()
     expect(machine.find(OURS) is not None, "the deletion of the pod took the value back")
     agent = AgentPod(node, release, "agent-2")
     expect(machine.find(OURS) is None, "the value is still there")
     agent.expect_no_error()
+    expect(release.job_state("wait") == "running", "the Job did not wait for the node")
+    release.rolled_out()
+    release.await_uninstalled()
+    agent.delete()
     left = machine.check(f"ls -A /etc/rancher/rke2/config.yaml.d {STATE}")
     say(f"left behind: {left.split()}")
     machine.check("systemctl restart rke2-server.service", timeout=300)
