@@ -11,7 +11,7 @@ from pathlib import Path
 import scenarios
 from machine.machine import Failed, Machine
 from node import Node
-from scenarios import Kind
+from scenarios import Kind, Scenario
 
 READY = "ready"  # the snapshot of a healthy node without pods
 ERRORS = (Failed, ConnectionError, OSError, RuntimeError, LookupError, ValueError)
@@ -73,20 +73,22 @@ class Work:
         self._taken: list[Kind] = []  # of which lanes have machines now
 
     def take(self, own: Kind | None) -> str | None:
-        """The next one for a lane whose machine is of this kind: its own kind, or else one that no
-        lane has, and what can begin at once before what still has to be built."""
+        """The next one for a lane whose machine is of this kind: what can begin at once before what
+        still has to be built, a kind that no other lane has, so that none waits for another's node,
+        its own kind, and the long ones first."""
         with self._lock:
             if own:
                 self._taken.remove(own)
             if not self._left:
                 return None
-            name = min(self._left, key=lambda name: self._cost(scenarios.ALL[name].kind, own))
+            name = min(self._left, key=lambda name: self._cost(scenarios.ALL[name], own))
             self._left.remove(name)
             self._taken.append(scenarios.ALL[name].kind)
             return name
 
-    def _cost(self, kind: Kind, own: Kind | None) -> tuple[bool, bool, bool]:
-        return (not self._is_ready(kind), kind is not own, kind in self._taken)
+    def _cost(self, one: Scenario, own: Kind | None) -> tuple[bool, bool, bool, bool]:
+        kind = one.kind
+        return (not self._is_ready(kind), kind in self._taken, kind is not own, not one.long)
 
 
 class Lane:

@@ -20,6 +20,7 @@ class Kind(Enum):
 class Scenario(NamedTuple):
     function: Function
     kind: Kind
+    long: bool  # takes minutes
 
     @property
     def about(self) -> str:
@@ -29,11 +30,11 @@ class Scenario(NamedTuple):
 ALL: dict[str, Scenario] = {}
 
 
-def scenario(kind: Kind) -> Callable[[Function], Function]:
+def scenario(kind: Kind, long: bool = False) -> Callable[[Function], Function]:
     """Makes a function known to tests/e2e/run, under its name with dashes."""
 
     def register(function: Function) -> Function:
-        ALL[function.__name__.replace("_", "-")] = Scenario(function, kind)
+        ALL[function.__name__.replace("_", "-")] = Scenario(function, kind, long)
         return function
 
     return register

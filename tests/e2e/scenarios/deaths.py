@@ -152,9 +152,9 @@ def putting_back(found: list[Deed]) -> list[Deed]:
     return found[told(found) + 2 :]
 
 
-def register(name: str, about: str, function: Function) -> None:
+def register(name: str, about: str, function: Function, long: bool) -> None:
     function.__name__, function.__doc__ = name, about
-    scenario(Kind.DROP_IN)(function)
+    scenario(Kind.DROP_IN, long)(function)
 
 
 for chosen, which in (
@@ -168,4 +168,5 @@ for chosen, which in (
             f"{start}_{chosen.__name__}",
             f"{'The power goes' if power_cut else 'The agent is killed'} at every step {which}.",
             dies(power_cut, fault, chosen),
+            long=power_cut,
         )
