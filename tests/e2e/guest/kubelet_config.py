@@ -243,6 +243,8 @@ def load(argv: list[str], capacity: int) -> Settings:
     """Everything a kubelet with these arguments would run with. Raises Refused."""
     flags = flag_values(argv)
     config: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "KubeletConfiguration"}
+    for file in flags.get("config", [])[-1:]:
+        config = merge(config, read_drop_in(Path(file)))
     for folder in flags.get("config-dir", [])[-1:]:
         for file in drop_in_files(folder):
             config = merge(config, read_drop_in(file))

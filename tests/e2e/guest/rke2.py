@@ -56,13 +56,18 @@ def keep_running(name: str, argv: list[str], log: Path) -> None:
         time.sleep(RESTART_SECONDS)
 
 
+def runtime_answers() -> bool:
+    with socket.socket(socket.AF_UNIX) as runtime:
+        return runtime.connect_ex(CONTAINERD_SOCKET) == 0
+
+
 def start_containerd() -> None:
     argv = ["containerd", "--config", str(DATA / "agent/etc/containerd.toml")]
     argv += ["--address", CONTAINERD_SOCKET, "--state", "/run/k3s/containerd"]
     argv += ["--root", str(DATA / "agent/containerd")]
     log = DATA / "agent/containerd/containerd.log"
     threading.Thread(target=keep_running, args=("containerd", argv, log), daemon=True).start()
-    while not Path(CONTAINERD_SOCKET).exists():
+    while not runtime_answers():
         time.sleep(0.2)
 
 
