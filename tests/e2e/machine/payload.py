@@ -29,10 +29,11 @@ class Authority:
     def sign(self, name: str, subject: str) -> None:
         """NAME.crt and NAME.key, for a client or for a server on this node."""
         ca = self._folder / "server-ca"
+        names = "DNS:e2e-node,DNS:localhost,IP:127.0.0.1,IP:10.0.0.1,IP:10.43.0.1"
         self._make(
             *(name, subject, "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key"),
             *("-addext", "basicConstraints=critical,CA:FALSE"),
-            *("-addext", "subjectAltName=DNS:e2e-node,DNS:localhost,IP:127.0.0.1,IP:10.0.0.1,IP:10.43.0.1"),
+            *("-addext", f"subjectAltName={names}"),
         )
 
     def _make(self, name: str, subject: str, *more: str) -> None:

@@ -171,6 +171,7 @@ class Release:
         expect(helm_state(self._node) == "exited", f"helm failed:\n{said}")
         left = [path for path in self._paths if self._node.ask(path)]
         expect(not left, f"helm left {left}")
+        expect(self._node.ask("/api/v1/namespaces") is not None, "the API server does not answer")
 
     def _has_succeeded(self) -> bool:
         phase = (self._node.ask(f"{PODS}/job") or {})["status"]["phase"]

@@ -2,13 +2,12 @@
 """Kubelets that systemd has to restart: one that is a service of its own and reads a drop-in
 directory, as kubeadm's can, and the one within k3s."""
 
-import json
 import shlex
 
 from node import CONFIG_DIR, DATA, Node, expect, say
 
 from . import Kind, scenario
-from .transaction import ENFORCE, add_pods, hard_in_force, processes
+from .transaction import ENFORCE, add_pods, hard_in_force, phase, processes
 
 PLAIN_DROP_INS = "/etc/kubernetes/kubelet.conf.d"
 PLAIN_CONFIG = "/var/lib/kubelet/config.yaml"
@@ -85,11 +84,6 @@ def start_k3s(node: Node) -> None:
 def invocation(node: Node, unit: str) -> str:
     """Another one after each start by systemd."""
     return node.machine.check(f"systemctl show --value --property=InvocationID {unit}")
-
-
-def phase(node: Node, file: str) -> str | None:
-    content = node.machine.find(f"{file}.journal")
-    return str(json.loads(content)["phase"]) if content else None
 
 
 def enforce_and_roll_back(node: Node, unit: str, folder: str, target: str, more: str = "") -> None:

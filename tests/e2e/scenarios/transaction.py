@@ -45,8 +45,9 @@ def exists(node: Node, path: str) -> bool:
     return node.machine.find(path) is not None
 
 
-def phase(node: Node) -> str | None:
-    content = node.machine.find(JOURNAL)
+def phase(node: Node, file: str = FILE) -> str | None:
+    """Of the transaction on this file."""
+    content = node.machine.find(f"{file}.journal")
     return str(json.loads(content)["phase"]) if content else None
 
 
