@@ -111,7 +111,7 @@ std::vector<Node> pack(const Pods& day, std::uint32_t seed, int count) {
     for (double& used : node.used) {
       used /= capacity;
     }
-    node.limit = 0.95;
+    node.limit = limit / capacity;
     nodes.push_back(std::move(node));
   }
   return nodes;
@@ -294,7 +294,7 @@ bool print(const std::string& name, std::size_t horizon, const Result& result) {
               100 * error,
               ours,
               ours_of_all);
-  bool best = error < 0.05;
+  bool best = error < 0.05 && squares / std::max(known, 1.0) < rate * (1 - rate);
   for (const auto& rule : result.rules) {
     const double other = f1(result.cases, false, [&](std::size_t i) { return rule[i]; });
     std::printf(
