@@ -27,8 +27,9 @@ constexpr double kOtherTrend = 0.1;
 /// never happened in a hundred tries is thereby expected with 0.3 %.
 constexpr double kPriorReached = 0.3;
 constexpr double kPriorSeen = 2;
-/// What was predicted counts as much as ten outcomes against those of its bin.
-constexpr double kPriorOutcomes = 10;
+/// What was predicted counts against the outcomes of its bin as much as those of one horizon that
+/// passes, since they come from one course of memory.
+constexpr double kPriorOutcomes = kStepsPerHorizon;
 /// A record in which the level was reached less often says nothing of skill.
 constexpr int kLeastEpisodes = 5;
 constexpr std::size_t kLeastMinutes = 30;
@@ -91,18 +92,27 @@ double HorizonRecord::raw_probability(Trend trend, Bytes headroom) const {
   return reached / seen;
 }
 
-double HorizonRecord::calibrated(double raw) const {
-  const Bin& bin = bins_.at(bin_of(raw, kBins));
-  return (bin.reached + kPriorOutcomes * raw) / (bin.count + kPriorOutcomes);
+double HorizonRecord::calibrated(double raw, bool of_threshold) const {
+  const std::size_t bin = bin_of(raw, kBins);
+  const auto corrected = [](double probability, const Bin& seen) {
+    return (seen.reached + kPriorOutcomes * probability) / (seen.count + kPriorOutcomes);
+  };
+  const double by_both = corrected(raw, bins_.at(bin));
+  return of_threshold ? corrected(by_both, threshold_bins_.at(bin)) : by_both;
 }
 
-std::optional<HorizonRecord::Prediction> HorizonRecord::predict(
-    Trend trend, Bytes available, std::optional<Bytes> headroom) const {
+std::optional<HorizonRecord::Prediction> HorizonRecord::predict(Trend trend,
+                                                                Bytes available,
+                                                                std::optional<Bytes> headroom,
+                                                                bool of_threshold) const {
   if (!headroom || *headroom <= Bytes{} || seen_ <= 0) {
     return std::nullopt;
   }
   const double raw = raw_probability(trend, *headroom);
-  return Prediction{.level = available - *headroom, .raw = raw, .calibrated = calibrated(raw)};
+  return Prediction{.level = available - *headroom,
+                    .of_threshold = of_threshold,
+                    .raw = raw,
+                    .calibrated = calibrated(raw, of_threshold)};
 }
 
 void HorizonRecord::forget(milliseconds until) {
@@ -113,9 +123,11 @@ void HorizonRecord::forget(milliseconds until) {
   for (auto& falls : falls_) {
     std::ranges::transform(falls, falls.begin(), [keep](double weight) { return weight * keep; });
   }
-  for (Bin& bin : bins_) {
-    bin.count *= keep;
-    bin.reached *= keep;
+  for (auto* bins : {&bins_, &threshold_bins_}) {
+    for (Bin& bin : *bins) {
+      bin.count *= keep;
+      bin.reached *= keep;
+    }
   }
   for (double* sum : {&fallen_, &seen_, &squares_, &scored_, &came_true_}) {
     *sum *= keep;
@@ -123,9 +135,15 @@ void HorizonRecord::forget(milliseconds until) {
 }
 
 void HorizonRecord::score(const Prediction& prediction, bool reached) {
-  Bin& bin = bins_.at(bin_of(prediction.raw, kBins));
-  bin.count += 1;
-  bin.reached += reached ? 1 : 0;
+  const std::size_t bin = bin_of(prediction.raw, kBins);
+  const auto count = [reached](Bin& outcomes) {
+    outcomes.count += 1;
+    outcomes.reached += reached ? 1 : 0;
+  };
+  count(bins_.at(bin));
+  if (prediction.of_threshold) {
+    count(threshold_bins_.at(bin));
+  }
   const double miss = prediction.calibrated - (reached ? 1 : 0);
   squares_ += miss * miss;
   scored_ += 1;
@@ -177,13 +195,13 @@ void HorizonRecord::see(milliseconds now,
   const Trend trend_now = trend(available);
   resolve_due(now, available);
   reached_ = headroom && *headroom <= Bytes{};
-  now_ = predict(trend_now, available, headroom);
+  now_ = predict(trend_now, available, headroom, true);
   if (pending_.empty() || now - pending_.back().at >= horizon_ / kStepsPerHorizon) {
     pending_.push_back({.at = now,
                         .available = available,
                         .lowest = available,
                         .trend = trend_now,
-                        .predictions = {now_, predict(trend_now, available, practice)}});
+                        .predictions = {now_, predict(trend_now, available, practice, false)}});
   }
 }
 

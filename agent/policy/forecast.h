@@ -47,7 +47,8 @@ struct Forecast {
 /// How often available memory fell how far within one time, by whether it was falling before, and
 /// how often what was predicted from that came true. Predictions are tried on two levels: the
 /// threshold, and one that this node often reaches, because most nodes never reach a threshold.
-/// Half of what was seen is forgotten within six hours of watching. Pure.
+/// What came of both corrects what is told of either, and what came of the threshold that once
+/// more. Half of what was seen is forgotten within six hours of watching. Pure.
 class HorizonRecord {
  public:
   explicit HorizonRecord(std::chrono::seconds horizon);
@@ -72,8 +73,9 @@ class HorizonRecord {
 
   struct Prediction {
     Bytes level;
-    double raw = 0;         ///< from falls alone
-    double calibrated = 0;  ///< as told
+    bool of_threshold = false;  ///< else of the level to practise on
+    double raw = 0;             ///< from falls alone
+    double calibrated = 0;      ///< as told
   };
 
   struct Pending {
@@ -93,9 +95,10 @@ class HorizonRecord {
   [[nodiscard]] Trend trend(Bytes available) const;
   [[nodiscard]] std::optional<Prediction> predict(Trend trend,
                                                   Bytes available,
-                                                  std::optional<Bytes> headroom) const;
+                                                  std::optional<Bytes> headroom,
+                                                  bool of_threshold) const;
   [[nodiscard]] double raw_probability(Trend trend, Bytes headroom) const;
-  [[nodiscard]] double calibrated(double raw) const;
+  [[nodiscard]] double calibrated(double raw, bool of_threshold) const;
   void resolve_due(std::chrono::milliseconds now, Bytes available);
   void forget(std::chrono::milliseconds until);
   void resolve(const Pending& pending);
@@ -108,7 +111,8 @@ class HorizonRecord {
   bool reached_ = false;
 
   std::array<std::array<double, kBuckets>, kTrends> falls_{};
-  std::array<Bin, kBins> bins_{};
+  std::array<Bin, kBins> bins_{};            ///< of both levels
+  std::array<Bin, kBins> threshold_bins_{};  ///< of the threshold alone
   std::optional<std::chrono::milliseconds> forgotten_until_;
   double fallen_ = 0;   ///< bytes of all falls
   double seen_ = 0;     ///< falls, those of nothing included

@@ -85,6 +85,14 @@ TEST(Forecaster, EarnsItsWordWithoutTheThreshold) {
   EXPECT_LT(*within_five_minutes(forecast).probability, 0.02);
 }
 
+// The level to practise on is reached each 20 minutes, the threshold a little below it never.
+TEST(Forecaster, WhatCameOfTheThresholdItselfCounts) {
+  const Course near = [](int second) { return 1.1 + saw(second); };
+  const Forecast forecast = watched(near, 24 * 3600 + 1020).forecast();
+  ASSERT_TRUE(within_five_minutes(forecast).probability) << within_five_minutes(forecast).absent;
+  EXPECT_LT(*within_five_minutes(forecast).probability, 0.1);
+}
+
 // Up and down by the toss of a coin: nothing can be better than the constant chance for long.
 TEST(Forecaster, OfPureChanceItClaimsLittle) {
   std::uint32_t state = 1;
