@@ -71,7 +71,7 @@ class Daemon {
   Exporter exporter_;
   NodeHistory history_;
   KeptGrowth growth_{history_.growth()};
-  KeptRecording recording_;
+  KeptRecording recording_{&history_.growth()};
   ApiWatch api_;
   Executor executor_;
   IncidentRecorder incidents_;

@@ -69,6 +69,9 @@ void ReplayRun::take(const Moment& moment) {
     ++replay_.pauses;
   }
   last_ = moment.since_boot;
+  if (moment.learned != nullptr) {
+    history_.growth().restore(*moment.learned);
+  }
   if (moment.mem_available) {
     replay_.lowest_available =
         std::min(replay_.lowest_available.value_or(*moment.mem_available), *moment.mem_available);
@@ -175,8 +178,9 @@ ordered_json to_json(const Replay& replay) {
 }
 
 std::string to_table(const Replay& replay, bool colour) {
+  const std::string problem = replay.problem ? to_text(*replay.problem) + '\n' : std::string{};
   if (!replay.from) {
-    return "nothing was recorded\n";
+    return "nothing was recorded\n" + problem;
   }
   constexpr std::string_view kRow = "{:<22}{:<10}{:<11}{:>11}{:>11}{:>11}{:>12}\n";
   std::string page =
@@ -198,8 +202,7 @@ std::string to_table(const Replay& replay, bool colour) {
   }
   page += fmt::format(
       "{} full and {} cheap looks from {} to {}, {} pauses; least MemAvailable {}, {} OOM kills, "
-      "{} "
-      "early warnings\n",
+      "{} early warnings\n",
       replay.walks,
       replay.looks,
       config::to_utc(*replay.from),
@@ -208,7 +211,7 @@ std::string to_table(const Replay& replay, bool colour) {
       bytes_or_dash(replay.lowest_available),
       replay.oom_kills,
       replay.warnings);
-  return replay.problem ? page + to_text(*replay.problem) + '\n' : page;
+  return page + problem;
 }
 
 }  // namespace eviction::agent

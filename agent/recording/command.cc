@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/growth_file.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/recording/csv.h"
@@ -100,7 +101,9 @@ class Recorder {
   const config::AgentConfig& config_;
   systemd::EventLoop& loop_;
   cgroup::Buffer buffer_;
-  KeptRecording kept_;
+  Result<GrowthHistory> growth_{host_.root ? learned_growth(*host_.root)
+                                           : tl::unexpected{host_.root.error()}};
+  KeptRecording kept_{growth_ ? &*growth_ : nullptr};
   systemd::EventSource timer_;
   std::chrono::seconds interval_{1};
   std::optional<std::chrono::seconds> end_;

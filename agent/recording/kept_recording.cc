@@ -65,7 +65,8 @@ Result<void> KeptRecording::begin() {
     return failure(errno);
   }
   size_ = *whole;
-  return append(writer_.begin(size_ == 0));
+  return append(writer_.begin(
+      size_ == 0, growth_ == nullptr ? std::nullopt : std::optional{growth_->checkpoint()}));
 }
 
 Result<void> KeptRecording::roll() {

@@ -24,6 +24,10 @@ inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
 /// away when the file is opened again.
 class KeptRecording {
  public:
+  /// growth: what is learned meanwhile; has to outlive it. Each file, and each start of the agent
+  /// in it, begins with what is known by then. Null: with nothing.
+  explicit KeptRecording(const GrowthHistory* growth = nullptr) : growth_{growth} {}
+
   /// The daemon's own. What is no recording is set aside. Errors: those of making and reading the
   /// files; each add() tries again.
   [[nodiscard]] Result<void> open(const cgroup::Directory& root);
@@ -39,6 +43,7 @@ class KeptRecording {
   [[nodiscard]] Result<void> append(const std::string& bytes);
   [[nodiscard]] tl::unexpected<Error> failure(int code);
 
+  const GrowthHistory* growth_;
   std::optional<cgroup::Directory> folder_;
   std::string name_;
   std::size_t limit_ = 0;

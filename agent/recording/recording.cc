@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "agent/growth_file.h"
 #include "agent/recording/archive.h"
 
 namespace eviction::agent {
@@ -202,7 +203,7 @@ class Decoder {
       case Kind::kBegin:
         last_ = {};
         archive_.clear();
-        return taker.rest().empty();
+        return take_growth(taker.rest());
       case Kind::kLook:
         return take_head_of(taker) && taker.rest().empty() && tell(nullptr);
       case Kind::kWhole:
@@ -221,6 +222,18 @@ class Decoder {
   [[nodiscard]] std::size_t moments() const { return moments_; }
 
  private:
+  bool take_growth(std::string_view text) {
+    learned_.reset();
+    if (text.empty()) {
+      return true;
+    }
+    Result<GrowthCheckpoint> learned = parse_growth(text, {});
+    if (learned) {
+      learned_ = std::move(*learned);
+    }
+    return learned.has_value();
+  }
+
   bool take_head_of(Taker& taker) {
     const std::optional<Moment> head = take_head(taker, last_);
     if (head) {
@@ -237,14 +250,17 @@ class Decoder {
   bool tell(const Observation* seen) {
     Moment moment = last_;
     moment.seen = seen;
+    moment.learned = learned_ ? &*learned_ : nullptr;
     ++moments_;
     call_(moment);
+    learned_.reset();
     return true;
   }
 
   const std::function<void(const Moment&)>& call_;
   Moment last_;
   std::string archive_;
+  std::optional<GrowthCheckpoint> learned_;
   std::size_t moments_ = 0;
 };
 
@@ -293,10 +309,11 @@ std::uint32_t checksum(std::string_view bytes) {
   return ~sum;
 }
 
-std::string RecordingWriter::begin(bool new_file) {
+std::string RecordingWriter::begin(bool new_file, const std::optional<GrowthCheckpoint>& learned) {
   last_ = {};
   last_archive_.clear();
-  const std::string mark = framed(std::string(1, static_cast<char>(Kind::kBegin)));
+  const std::string mark =
+      framed(static_cast<char>(Kind::kBegin) + (learned ? render_growth(*learned) : std::string{}));
   return new_file ? std::string{kRecordingMagic} + mark : mark;
 }
 
@@ -325,6 +342,7 @@ std::string RecordingWriter::add(const Moment& moment) {
   }
   last_ = moment;
   last_.seen = nullptr;
+  last_.learned = nullptr;
   return framed(body);
 }
 

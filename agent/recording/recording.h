@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "agent/observation.h"
+#include "agent/policy/growth_history.h"
 #include "cgroup/bytes.h"
 #include "cgroup/result.h"
 
@@ -22,6 +23,9 @@ struct Moment {
   Bytes mem_total;
   std::optional<Bytes> mem_available = {};
   const Observation* seen = nullptr;  ///< of whoever made or tells it; null: a cheap look
+  /// Told with the first moment of a recording, and of each part behind a pause: what was known of
+  /// growth before it. Null: at all others, and where it was not recorded.
+  const GrowthCheckpoint* learned = nullptr;
 };
 
 /// What a recording begins with: its name and version.
@@ -37,8 +41,10 @@ inline constexpr std::size_t kLongestRecord = std::size_t{2} << 20;
 class RecordingWriter {
  public:
   /// What the file begins with, or the pause in it; the next record needs nothing before it.
-  [[nodiscard]] std::string begin(bool new_file);
-  /// Empty: the record would be too long.
+  [[nodiscard]] std::string begin(bool new_file,
+                                  const std::optional<GrowthCheckpoint>& learned = {});
+  /// Empty: the record would be too long. What the moment says of growth is left out: that is for
+  /// begin().
   [[nodiscard]] std::string add(const Moment& moment);
 
  private:

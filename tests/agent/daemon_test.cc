@@ -244,12 +244,16 @@ TEST_F(DaemonTest, KeepsWhatItLearnedAndSetsACorruptRecordAside) {
 TEST_F(DaemonTest, RecordsAndTellsItsForecast) {
   run(Mode::kObserve, [this] { return status().is_object(); });
   std::size_t walks = 0;
-  const auto read =
-      read_recording(content("/var/lib/eviction-agent/recording.bin"),
-                     [&walks](const Moment& moment) { walks += moment.seen != nullptr ? 1U : 0U; });
+  std::size_t beginnings = 0;
+  const auto read = read_recording(content("/var/lib/eviction-agent/recording.bin"),
+                                   [&walks, &beginnings](const Moment& moment) {
+                                     walks += moment.seen != nullptr ? 1U : 0U;
+                                     beginnings += moment.learned != nullptr ? 1U : 0U;
+                                   });
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->problem);
   EXPECT_GE(walks, 1U);
+  EXPECT_EQ(beginnings, 1U) << "with what was learned";
   const nlohmann::json now = status();
   ASSERT_EQ(now["forecast"]["horizons"].size(), 4U);
   for (const nlohmann::json& horizon : now["forecast"]["horizons"]) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -101,6 +102,7 @@ TEST(ArchiveText, HasEachKeyOnceAndInOrder) {
 struct Told {
   std::vector<Moment> moments;
   std::vector<std::string> archives;  ///< empty: a cheap look
+  std::vector<std::optional<GrowthCheckpoint>> learned;
 };
 
 Told told_by(std::string_view text) {
@@ -108,6 +110,8 @@ Told told_by(std::string_view text) {
   const auto read = read_recording(text, [&told](const Moment& moment) {
     told.moments.push_back(moment);
     told.archives.push_back(moment.seen == nullptr ? "" : to_archive(*moment.seen));
+    told.learned.push_back(moment.learned == nullptr ? std::nullopt
+                                                     : std::optional{*moment.learned});
   });
   EXPECT_TRUE(read);
   return told;
@@ -174,6 +178,26 @@ TEST(Recording, EndsAtADamagedRecord) {
   EXPECT_EQ(read->whole_bytes, good);
   ASSERT_TRUE(read->problem);
   EXPECT_THAT(read->problem->what, HasSubstr("damaged"));
+}
+
+GrowthCheckpoint checkpoint_of(Bytes capacity) {
+  GrowthCheckpoint checkpoint{.capacity = capacity, .vm_share_permyriad = 2500};
+  checkpoint.falls[0] = {.watched = seconds{86'400}, .lost_kib = {{7, 4096}}};
+  return checkpoint;
+}
+
+TEST(Recording, TellsWhatWasLearnedBeforeEachPartOfIt) {
+  RecordingWriter writer;
+  std::string text = writer.begin(true, checkpoint_of(4_GiB));
+  text += writer.add(moment_at(0, 1_GiB));
+  text += writer.add(moment_at(1, 1_GiB));
+  text += writer.begin(false);
+  text += writer.add(moment_at(100, 1_GiB));
+  text += writer.begin(false, checkpoint_of(8_GiB));
+  text += writer.add(moment_at(200, 1_GiB));
+  EXPECT_THAT(
+      told_by(text).learned,
+      testing::ElementsAre(checkpoint_of(4_GiB), std::nullopt, std::nullopt, checkpoint_of(8_GiB)));
 }
 
 TEST(Recording, OfAnotherVersionOrNoneAtAllIsRefused) {
@@ -274,6 +298,25 @@ TEST_F(KeptRecordingTest, IsBounded) {
   }
   EXPECT_EQ(last, 1999);
   EXPECT_GT(moments, 50U);
+}
+
+TEST_F(KeptRecordingTest, EachOfItsFilesBeginsWithWhatWasLearnedByThen) {
+  constexpr std::size_t kLimit = 4096;
+  GrowthHistory growth;
+  KeptRecording kept{&growth};
+  ASSERT_TRUE(kept.open(*root_.open_below("var/lib"), "r", kLimit));
+  for (int i = 0; !std::filesystem::exists(tree_.path("var/lib/r.1")); ++i) {
+    growth.see_node(seconds{i}, 4_GiB, 1_GiB);
+    ASSERT_TRUE(kept.add(moment_at(i, 1_GiB)));
+  }
+  const auto watched_before = [this](const std::string& name) {
+    std::ifstream file{tree_.path("var/lib/" + name), std::ios::binary};
+    const Told told = told_by(std::string{std::istreambuf_iterator<char>{file}, {}});
+    return told.learned.at(0).value_or(GrowthCheckpoint{}).falls[0].watched;
+  };
+  EXPECT_EQ(watched_before("r.1"), seconds{0});
+  EXPECT_EQ(watched_before("r"), growth.checkpoint().falls[0].watched);
+  EXPECT_GT(watched_before("r"), seconds{100});
 }
 
 TEST_F(KeptRecordingTest, WhatIsNoneIsSetAsideOrLeftAlone) {
