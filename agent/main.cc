@@ -376,6 +376,9 @@ ExitCode run_simulate(const CommandLine& line) {
   if (!report) {
     return complain(kUsage, to_text(report.error()));
   }
+  if (report->problem) {
+    complain(kDone, to_text(*report->problem));
+  }
   if (line.simulate.html) {
     std::ofstream page{*line.simulate.html, std::ios::binary};
     if (!(page << simulate::to_html(*report)).flush()) {

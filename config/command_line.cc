@@ -218,6 +218,8 @@ Outcome set_simulate(SimulateOptions& simulate, const OptionInfo& option, const 
   }
   if (option.name == "trace") {
     simulate.trace = text;
+  } else if (option.name == "recording") {
+    simulate.recording = text;
   } else if (option.name == "html") {
     simulate.html = text;
   } else if (option.name == "mix") {

@@ -42,7 +42,8 @@ struct SimulateOptions {
   std::string policies;              ///< names with commas; empty: all
   std::string weights;               ///< five numbers with commas; empty: the default ones
   std::optional<std::string> trace;  ///< a CSV file, "-" for standard input
-  std::optional<std::string> html;   ///< where the page is written
+  std::optional<std::string> recording;
+  std::optional<std::string> html;  ///< where the page is written
   bool suite = false;
 };
 

@@ -178,8 +178,8 @@ inline constexpr std::array kOptions{
                '\0',
                "BYTES",
                "The memory that the node has, in bytes or as a quantity such as 16Gi. Default: "
-               "128Gi; of a "
-               "trace: so that 92 % of it are in use at its highest."},
+               "128Gi; of a trace: so that 92 % of it are in use at its highest; of a recording: "
+               "what it had."},
     OptionInfo{only(Command::kSimulate),
                "mix",
                '\0',
@@ -197,6 +197,12 @@ inline constexpr std::array kOptions{
                "Pods follow a recorded course instead: CSV with a header and the columns t_s or "
                "time, pod, and pod_mem_mib or mib. - is standard input."},
     OptionInfo{only(Command::kSimulate),
+               "recording",
+               '\0',
+               "FILE",
+               "The node and its pods are those of a recording instead, of the daemon or of "
+               "record. FILE.1 is read before it."},
+    OptionInfo{only(Command::kSimulate),
                "suite",
                '\0',
                "",
@@ -205,7 +211,7 @@ inline constexpr std::array kOptions{
                "hours",
                '\0',
                "NUMBER",
-               "How long, 1 to 8784. Default: 168. A trace has its own length."},
+               "How long, 1 to 8784. Default: 168. A trace and a recording have their own length."},
     OptionInfo{
         only(Command::kSimulate), "seed", '\0', "NUMBER", "What chance begins with. Default: 1."},
     OptionInfo{only(Command::kSimulate),

@@ -61,7 +61,7 @@ _eviction_agent_words() {
         help) echo 'run plan check validate status incidents apply rollback record replay simulate version help' ;;
         simulate)
             echo "--output --log-level --help --config --capacity --mix --weather" \
-                --trace --suite --hours --seed --policy --weights --html
+                --trace --recording --suite --hours --seed --policy --weights --html
             ;;
         version) echo '--output --help' ;;
     esac

@@ -16,7 +16,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/recording/command.h"
 #include "agent/simulate/policies.h"
+#include "agent/simulate/recorded.h"
 #include "agent/simulate/scenario.h"
 #include "config/wording.h"
 
@@ -111,12 +113,39 @@ double capacity_of(const config::CommandLine& line, double otherwise) {
   return line.capacity ? static_cast<double>(line.capacity->value()) / kMib : otherwise;
 }
 
-/// What the options ask for; a suite's scenarios are made one by one.
-Result<std::vector<Scenario>> scenarios_of(const config::CommandLine& line) {
+struct Asked {
+  std::vector<Scenario> scenarios;
+  std::optional<Error> problem;  ///< why reading them ended before the end
+};
+
+Result<Asked> recorded(const std::string& file, double capacity, std::uint64_t seed) {
+  RecordedNode node;
+  Result<std::optional<Error>> read =
+      read_moments(file, [&node](const Moment& moment) { node.take(moment); });
+  if (!read) {
+    return tl::unexpected{read.error()};
+  }
+  Result<Scenario> scenario = node.scenario(capacity, seed);
+  if (!scenario) {
+    Error error = *read ? **read : scenario.error();
+    error.path = file;
+    return tl::unexpected{std::move(error)};
+  }
+  Asked asked{.scenarios = {}, .problem = std::move(*read)};
+  asked.scenarios.push_back(std::move(*scenario));
+  return asked;
+}
+
+/// What the options ask for.
+Result<Asked> scenarios_of(const config::CommandLine& line) {
   const config::SimulateOptions& options = line.simulate;
   const auto seed = static_cast<std::uint64_t>(options.seed);
   const double seconds = options.hours * kSecondsPerHour;
-  std::vector<Scenario> scenarios;
+  if (options.recording) {
+    return recorded(*options.recording, capacity_of(line, 0), seed);
+  }
+  Asked asked;
+  std::vector<Scenario>& scenarios = asked.scenarios;
   if (options.trace) {
     const Result<std::string> text = read_trace(*options.trace);
     if (!text) {
@@ -129,11 +158,11 @@ Result<std::vector<Scenario>> scenarios_of(const config::CommandLine& line) {
       return tl::unexpected{std::move(error)};
     }
     scenarios.push_back(std::move(*scenario));
-    return scenarios;
+    return asked;
   }
   if (options.suite) {
     std::ranges::transform(suite(seed, seconds), std::back_inserter(scenarios), generate);
-    return scenarios;
+    return asked;
   }
   const Result<Mix> mix = named("--mix", options.mix, kMixes);
   const Result<Weather> weather = named("--weather", options.weather, kWeathers);
@@ -142,7 +171,7 @@ Result<std::vector<Scenario>> scenarios_of(const config::CommandLine& line) {
   }
   scenarios.push_back(
       generate({capacity_of(line, kDefaultCapacity), *mix, *weather, seconds, seed}));
-  return scenarios;
+  return asked;
 }
 
 }  // namespace
@@ -158,13 +187,13 @@ Result<Report> simulate(const config::CommandLine& line,
   if (capacity_of(line, kDefaultCapacity) < kLeastCapacity) {
     return wrong("--capacity: a node has 1 GiB at least", "allowed: 1Gi and more");
   }
-  const Result<std::vector<Scenario>> scenarios = scenarios_of(line);
-  if (!scenarios) {
-    return tl::unexpected{scenarios.error()};
+  const Result<Asked> asked = scenarios_of(line);
+  if (!asked) {
+    return tl::unexpected{asked.error()};
   }
-  Report report{.outcomes = {}, .weights = *weights};
-  const std::size_t runs = scenarios->size() * policies->size();
-  for (const Scenario& scenario : *scenarios) {
+  Report report{.outcomes = {}, .weights = *weights, .problem = asked->problem};
+  const std::size_t runs = asked->scenarios.size() * policies->size();
+  for (const Scenario& scenario : asked->scenarios) {
     for (const std::string& policy : *policies) {
       const auto done = [&](double share) {
         progress(fmt::format("run {} of {}, {} under {}: {:.0f} %",

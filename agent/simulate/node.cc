@@ -9,9 +9,6 @@ namespace eviction::agent::simulate {
 
 namespace {
 
-/// Page tables of anonymous memory: 8 bytes a page, half of it mapped in 2 MiB pages, and the
-/// second level of guests.
-constexpr double kPageTables = 0.0025;
 /// Page cache that reclaim cannot take: mapped program text in use.
 constexpr double kLeastCache = 30;
 constexpr double kMostlyActive = 0.8;

@@ -8,6 +8,10 @@
 
 namespace eviction::agent::simulate {
 
+/// Page tables of anonymous memory: 8 bytes a page, half of it mapped in 2 MiB pages, and the
+/// second level of guests.
+inline constexpr double kPageTables = 0.0025;
+
 /// What the kernel of a node keeps for itself, by its own formulas, and what runs beside the pods.
 /// MiB.
 struct NodeSpec {

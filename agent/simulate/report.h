@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "agent/simulate/run.h"
+#include "cgroup/result.h"
 
 namespace eviction::agent::simulate {
 
@@ -15,6 +17,7 @@ namespace eviction::agent::simulate {
 struct Report {
   std::vector<Outcome> outcomes;  ///< by scenario; each has the same policies in the same order
   HarmWeights weights;
+  std::optional<Error> problem = {};  ///< why reading a recording ended before its end
 };
 
 /// One policy over all scenarios.

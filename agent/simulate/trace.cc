@@ -4,12 +4,12 @@
 #include <chrono>
 #include <cmath>
 #include <map>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/simulate/course.h"
 #include "agent/simulate/scenario.h"
 #include "cgroup/key_value.h"
 
@@ -17,20 +17,9 @@ namespace eviction::agent::simulate {
 
 namespace {
 
-/// A pause longer than this is cut out: the recording stopped.
-constexpr double kLongestGap = 900;
-/// A pod without a sample for so long was not there.
-constexpr double kAbsentAfter = 300;
 constexpr double kHighestUse = 0.92;
 constexpr double kLeastCapacity = 1024;
 constexpr double kMostMib = 1e9;
-constexpr std::size_t kMostSamples = 20'000'000;
-
-struct Sample {
-  double at;
-  std::size_t pod;
-  double mib;
-};
 
 struct Columns {
   std::size_t time = 0;
@@ -98,12 +87,18 @@ std::optional<Columns> find_columns(const std::vector<std::string_view>& header)
   return all ? std::optional{columns} : std::nullopt;
 }
 
-struct Samples {
-  std::vector<Sample> samples;
-  std::vector<std::string> pods;
+struct Trace {
+  std::vector<PodSample> samples;
+  std::vector<PodSpec> pods;
 };
 
-std::optional<Error> add_line(Samples& all,
+PodSpec pod_named(std::string_view name) {
+  const bool vm = name.starts_with("virt-launcher-");
+  return {.name = std::string{name},
+          .workload = vm ? WorkloadClass::kVm : WorkloadClass::kContainer};
+}
+
+std::optional<Error> add_line(Trace& all,
                               std::map<std::string, std::size_t, std::less<>>& index,
                               const Columns& columns,
                               std::string_view line,
@@ -126,14 +121,14 @@ std::optional<Error> add_line(Samples& all,
   auto found = index.find(pod);
   if (found == index.end()) {
     found = index.emplace(std::string{pod}, all.pods.size()).first;
-    all.pods.emplace_back(pod);
+    all.pods.push_back(pod_named(pod));
   }
   all.samples.push_back({*at, found->second, *mib});
   return std::nullopt;
 }
 
-Result<Samples> parse(std::string_view text) {
-  Samples all;
+Result<Trace> parse(std::string_view text) {
+  Trace all;
   std::map<std::string, std::size_t, std::less<>> index;
   std::optional<Columns> columns;
   for (std::size_t line = 1; !text.empty() && all.samples.size() < kMostSamples; ++line) {
@@ -161,47 +156,11 @@ Result<Samples> parse(std::string_view text) {
   return all;
 }
 
-/// Sorts by time, begins at 0, and cuts long pauses out.
-void join_times(std::vector<Sample>& samples) {
-  std::ranges::stable_sort(samples, {}, &Sample::at);
-  double last = samples.front().at;
-  double offset = last;
-  for (Sample& sample : samples) {
-    if (sample.at - last > kLongestGap) {
-      offset += sample.at - last - 60;
-    }
-    last = sample.at;
-    sample.at -= offset;
-  }
-}
-
-/// The points of each pod; 0 while it has no samples.
-std::vector<std::vector<Point>> courses(const Samples& all) {
-  std::vector<std::vector<Point>> points(all.pods.size());
-  for (const Sample& sample : all.samples) {
-    std::vector<Point>& course = points[sample.pod];
-    if (course.empty()) {
-      course.push_back({sample.at - 1, 0});
-    } else if (sample.at - course.back().at > kAbsentAfter) {
-      course.push_back({course.back().at + 1, 0});
-      course.push_back({sample.at - 1, 0});
-    }
-    course.push_back({sample.at, sample.mib});
-  }
-  const double end = all.samples.back().at;
-  for (std::vector<Point>& course : points) {
-    if (end - course.back().at > kAbsentAfter) {
-      course.push_back({course.back().at + 1, 0});
-    }
-  }
-  return points;
-}
-
-double highest_sum(const Samples& all) {
+double highest_sum(const Trace& all) {
   std::vector<double> now(all.pods.size(), 0.0);
   double sum = 0;
   double highest = 0;
-  for (const Sample& sample : all.samples) {
+  for (const PodSample& sample : all.samples) {
     sum += sample.mib - now[sample.pod];
     now[sample.pod] = sample.mib;
     highest = std::max(highest, sum);
@@ -226,7 +185,7 @@ Result<Scenario> from_trace(std::string_view text,
                             const std::string& name,
                             double capacity_mib,
                             std::uint64_t seed) {
-  Result<Samples> all = parse(text);
+  Result<Trace> all = parse(text);
   if (!all) {
     return tl::unexpected{all.error()};
   }
@@ -236,22 +195,14 @@ Result<Scenario> from_trace(std::string_view text,
   scenario.seed = seed;
   scenario.seconds = std::max(all->samples.back().at, 60.0);
   scenario.node = node_of(capacity_mib > 0 ? capacity_mib : fitting_capacity(highest_sum(*all)));
-  std::vector<std::vector<Point>> points = courses(*all);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    PodSpec pod;
-    pod.name = all->pods[i];
-    pod.behaviour = Behaviour::kTrace;
-    if (pod.name.starts_with("virt-launcher-")) {
-      pod.workload = WorkloadClass::kVm;
-    }
+  scenario.pods = std::move(all->pods);
+  follow(scenario.pods, all->samples);
+  for (PodSpec& pod : scenario.pods) {
     std::vector<double> sorted;
-    std::ranges::transform(points[i], std::back_inserter(sorted), &Point::mib);
-    std::ranges::nth_element(sorted,
-                             sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2));
-    pod.request = sorted[sorted.size() / 2];
-    pod.base = points[i].front().mib;
-    pod.points = std::make_shared<const std::vector<Point>>(std::move(points[i]));
-    scenario.pods.push_back(std::move(pod));
+    std::ranges::transform(*pod.points, std::back_inserter(sorted), &Point::mib);
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::ranges::nth_element(sorted, middle);
+    pod.request = *middle;
   }
   return scenario;
 }

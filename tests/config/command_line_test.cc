@@ -65,6 +65,32 @@ TEST(CommandLine, TakesATextFileForRunOnly) {
   EXPECT_THAT(usage_error_of({"plan", "--textfile=/t/e.prom"}), HasSubstr("--textfile"));
 }
 
+TEST(CommandLine, TakesWhatASimulationIsOf) {
+  const SimulateOptions asked = parsed({"simulate",
+                                        "--recording=/r",
+                                        "--trace=-",
+                                        "--html=/p",
+                                        "--mix=vms",
+                                        "--weather=calm",
+                                        "--policy=ours",
+                                        "--weights=1,2,3,4,5",
+                                        "--hours=24",
+                                        "--seed=7",
+                                        "--suite"})
+                                    .simulate;
+  EXPECT_EQ(asked.recording, "/r");
+  EXPECT_EQ(asked.trace, "-");
+  EXPECT_EQ(asked.html, "/p");
+  EXPECT_EQ(asked.mix, "vms");
+  EXPECT_EQ(asked.weather, "calm");
+  EXPECT_EQ(asked.policies, "ours");
+  EXPECT_EQ(asked.weights, "1,2,3,4,5");
+  EXPECT_EQ(asked.hours, 24);
+  EXPECT_EQ(asked.seed, 7);
+  EXPECT_TRUE(asked.suite);
+  EXPECT_FALSE(parsed({"simulate"}).simulate.recording);
+}
+
 TEST(CommandLine, TakesEveryCommonOption) {
   for (const char* command : {"plan", "check"}) {
     SCOPED_TRACE(command);

@@ -26,6 +26,7 @@ TEST(Trace, PodsFollowTheirCourse) {
   EXPECT_EQ(scenario->pods[0].workload, WorkloadClass::kContainer);
   EXPECT_EQ(scenario->pods[1].workload, WorkloadClass::kVm);
   ModelNode node{scenario->node, scenario->pods, 1};
+  EXPECT_EQ(node.pods()[0].mib(), 1000);
   for (int second = 1; second <= 30; ++second) {
     node.step(second, 1);
   }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/simulate/recorded.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "agent/observation.h"
+#include "agent/policy/memory_account.h"
+#include "tests/support/named_nodes.h"
+#include "tests/support/temporary_tree.h"
+
+namespace eviction::agent::simulate {
+namespace {
+
+using namespace eviction::literals;  // NOLINT(google-build-using-namespace): literals only
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
+
+constexpr double kMib = 1 << 20;
+
+Observation observed(const std::string& node) {
+  const tests::TemporaryTree tree;
+  tests::write(tests::named_node(node), tree.path());
+  cgroup::Buffer buffer;
+  return observe(
+      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
+}
+
+double mib(Bytes amount) {
+  return static_cast<double>(amount.value()) / kMib;
+}
+
+void take(RecordedNode& node, int second, const Observation* seen) {
+  node.take({.at = sys_seconds{seconds{1'800'000'000 + second}},
+             .since_boot = seconds{90'000 + second},
+             .mem_total = 128_GiB,
+             .seen = seen});
+}
+
+TEST(RecordedNode, IsAsItWas) {
+  const Observation seen = observed("mixed-128g");
+  RecordedNode recorded;
+  take(recorded, 0, &seen);
+  take(recorded, 5, nullptr);
+  take(recorded, 120, &seen);
+  const auto scenario = recorded.scenario(0, 1);
+  ASSERT_TRUE(scenario) << to_text(scenario.error());
+  EXPECT_EQ(scenario->seconds, 120);
+  ASSERT_EQ(scenario->pods.size(), seen.pods.size());
+  for (std::size_t i = 0; i < seen.pods.size(); ++i) {
+    const PodSpec& pod = scenario->pods[i];
+    EXPECT_EQ(pod.name, seen.pods[i].name);
+    EXPECT_EQ(pod.workload, seen.pods[i].workload);
+    EXPECT_EQ(pod.qos, seen.pods[i].qos);
+    EXPECT_NEAR(pod.request, mib(seen.pods[i].request->high), 1e-3);
+  }
+}
+
+// Real nodes: what kernel and kubelet count as available there comes out of the model.
+TEST(RecordedNode, HasTheMemoryThatItHad) {
+  for (const char* name :
+       {"kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"}) {
+    SCOPED_TRACE(name);
+    const std::string root = std::string{FIXTURES} + "/" + name;
+    cgroup::Buffer buffer;
+    const Observation seen = observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
+    RecordedNode recorded;
+    take(recorded, 0, &seen);
+    const auto scenario = recorded.scenario(0, 1);
+    ASSERT_TRUE(scenario) << to_text(scenario.error());
+    const ModelNode node{scenario->node, scenario->pods, 1};
+    const MemoryAccount memory = account(seen);
+    EXPECT_NEAR(node.memory().mem_available, mib(*memory.mem_available), 16);
+    EXPECT_NEAR(node.memory().kubelet_available, mib(*memory.kubelet_available), 16);
+  }
+}
+
+TEST(RecordedNode, PodsFollowWhatTheyHeldAndComeAndGo) {
+  Observation seen = observed("mixed-128g");
+  seen.pods.resize(2);
+  seen.pods[0].unreclaimable = 100_MiB;
+  RecordedNode recorded;
+  take(recorded, 0, &seen);
+  seen.pods[0].unreclaimable = 300_MiB;
+  take(recorded, 20, &seen);
+  seen.pods.erase(seen.pods.begin() + 1);
+  for (int second = 40; second <= 400; second += 20) {
+    take(recorded, second, &seen);
+  }
+  const auto scenario = recorded.scenario(0, 1);
+  ASSERT_TRUE(scenario);
+  ModelNode node{scenario->node, scenario->pods, 1};
+  EXPECT_GT(node.pods()[1].mib(), 0);
+  for (int second = 1; second <= 400; ++second) {
+    node.step(second, 1);
+    if (second == 10) {
+      EXPECT_NEAR(node.pods()[0].mib(), 200, 1);
+    }
+  }
+  EXPECT_NEAR(node.pods()[0].mib(), 300, 1);
+  EXPECT_EQ(node.pods()[1].mib(), 0);
+}
+
+TEST(RecordedNode, OfAnotherCapacityItHasWhatThatKernelWouldKeep) {
+  const Observation seen = observed("mixed-128g");
+  RecordedNode recorded;
+  take(recorded, 0, &seen);
+  const auto smaller = recorded.scenario(96 * 1024, 1);
+  ASSERT_TRUE(smaller);
+  EXPECT_EQ(smaller->node.capacity, 96 * 1024);
+  EXPECT_EQ(smaller->node.reserve, node_of(96 * 1024).reserve);
+  EXPECT_EQ(smaller->node.system, recorded.scenario(0, 1)->node.system);
+}
+
+TEST(RecordedNode, WithoutPodsThereIsNothingToRun) {
+  Observation seen = observed("mixed-128g");
+  seen.pods.clear();
+  RecordedNode recorded;
+  take(recorded, 0, nullptr);
+  take(recorded, 10, &seen);
+  const auto scenario = recorded.scenario(0, 1);
+  ASSERT_FALSE(scenario);
+  EXPECT_EQ(scenario.error().kind, ErrorKind::kAbsent);
+}
+
+}  // namespace
+}  // namespace eviction::agent::simulate
