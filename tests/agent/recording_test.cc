@@ -19,6 +19,7 @@
 #include "agent/recording/csv.h"
 #include "agent/recording/kept_recording.h"
 #include "agent/render.h"
+#include "tests/agent/observed_node.h"
 #include "tests/agent/sample_plan.h"
 #include "tests/support/golden.h"
 #include "tests/support/named_nodes.h"
@@ -31,14 +32,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 using testing::HasSubstr;
-
-Observation observed(const std::string& node) {
-  const tests::TemporaryTree tree;
-  tests::write(tests::named_node(node), tree.path());
-  cgroup::Buffer buffer;
-  return observe(
-      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
-}
 
 /// All of a plan that is decided, without what only tells of files that could not be read.
 std::string decided(Observation seen) {
@@ -54,7 +47,7 @@ std::string decided(Observation seen) {
 class Archive : public testing::TestWithParam<const char*> {};
 
 TEST_P(Archive, IsDecidedOnAsTheObservationIs) {
-  const Observation seen = observed(GetParam());
+  const Observation seen = tests::observed(GetParam());
   const Result<Observation> again = from_archive(to_archive(seen));
   ASSERT_TRUE(again);
   EXPECT_EQ(to_archive(*again), to_archive(seen));
@@ -335,7 +328,7 @@ TEST_F(KeptRecordingTest, WhatIsNoneIsSetAsideOrLeftAlone) {
 }
 
 TEST(Csv, ReadsBackWhatItWrote) {
-  const Observation seen = observed("mixed-128g");
+  const Observation seen = tests::observed("mixed-128g");
   std::string text = csv_header();
   Moment full = moment_at(0, seen.meminfo->mem_available, &seen);
   full.mem_total = seen.meminfo->mem_total;

@@ -8,8 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/named_nodes.h"
-#include "tests/support/temporary_tree.h"
+#include "tests/agent/observed_node.h"
 
 namespace eviction::agent {
 namespace {
@@ -19,14 +18,6 @@ using config::Mode;
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 using testing::HasSubstr;
-
-Observation observed(const std::string& node) {
-  const tests::TemporaryTree tree;
-  tests::write(tests::named_node(node), tree.path());
-  cgroup::Buffer buffer;
-  return observe(
-      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
-}
 
 /// The node stands still for so long: a cheap look a second, a full one every ten.
 Replay replay_of(const Observation& seen, const config::AgentConfig& config, int time) {
@@ -44,7 +35,7 @@ Replay replay_of(const Observation& seen, const config::AgentConfig& config, int
 }
 
 TEST(Replay, StagesOnceWhatTheModeStages) {
-  const Replay replay = replay_of(observed("mixed-128g"), config::AgentConfig{}, 600);
+  const Replay replay = replay_of(tests::observed("mixed-128g"), config::AgentConfig{}, 600);
   EXPECT_EQ(replay.walks, 60U);
   EXPECT_EQ(replay.looks, 540U);
   EXPECT_EQ(replay.pauses, 0U);
@@ -57,20 +48,20 @@ TEST(Replay, OfAnotherConfigurationItDecidesByThat) {
   config::AgentConfig observing;
   observing.mode = Mode::kObserve;
   observing.risk_permyriad = 10;
-  const Replay observed_only = replay_of(observed("mixed-128g"), observing, 60);
+  const Replay observed_only = replay_of(tests::observed("mixed-128g"), observing, 60);
   ASSERT_FALSE(observed_only.events.empty());
   EXPECT_EQ(observed_only.events.front().act, Act::kNothing);
 
   config::AgentConfig bold;
   bold.growth_ceiling_permyriad = 100;
-  const Replay small = replay_of(observed("mixed-128g"), bold, 60);
+  const Replay small = replay_of(tests::observed("mixed-128g"), bold, 60);
   EXPECT_LT(small.events.front().sizing.need, observed_only.events.front().sizing.need);
 }
 
 // A day of falls of 8 GiB each quarter of a minute, learned before the recording began.
 TEST(Replay, SizesByWhatWasLearnedBefore) {
   GrowthHistory before;
-  const Observation seen = observed("mixed-128g");
+  const Observation seen = tests::observed("mixed-128g");
   const Bytes capacity = seen.meminfo->mem_total;
   constexpr Bytes kHigh = 40_GiB;
   for (int second = 0; second < 86'400; second += 5) {
@@ -95,7 +86,7 @@ TEST(Replay, SizesByWhatWasLearnedBefore) {
 TEST(Replay, CountsKillsAndPauses) {
   const config::AgentConfig config;
   ReplayRun run{config};
-  Observation seen = observed("mixed-128g");
+  Observation seen = tests::observed("mixed-128g");
   for (const auto& [second, kills] :
        {std::pair{0, 3}, std::pair{10, 5}, std::pair{4000, 5}, std::pair{4010, 1}}) {
     seen.vmstat->oom_kill = kills;
@@ -111,7 +102,7 @@ TEST(Replay, CountsKillsAndPauses) {
 }
 
 TEST(Replay, JsonAndTableTellTheSame) {
-  Replay replay = replay_of(observed("mixed-128g"), config::AgentConfig{}, 20);
+  Replay replay = replay_of(tests::observed("mixed-128g"), config::AgentConfig{}, 20);
   replay.problem = Error{.kind = ErrorKind::kMalformed, .path = "/r", .what = "cut off"};
   const nlohmann::ordered_json document = to_json(replay);
   EXPECT_EQ(document["walks"], 2);

@@ -9,8 +9,7 @@
 
 #include "agent/observation.h"
 #include "agent/policy/memory_account.h"
-#include "tests/support/named_nodes.h"
-#include "tests/support/temporary_tree.h"
+#include "tests/agent/observed_node.h"
 
 namespace eviction::agent::simulate {
 namespace {
@@ -20,14 +19,6 @@ using std::chrono::seconds;
 using std::chrono::sys_seconds;
 
 constexpr double kMib = 1 << 20;
-
-Observation observed(const std::string& node) {
-  const tests::TemporaryTree tree;
-  tests::write(tests::named_node(node), tree.path());
-  cgroup::Buffer buffer;
-  return observe(
-      open_host(tree.path("proc"), tree.path("sys"), tree.path()), config::AgentConfig{}, buffer);
-}
 
 double mib(Bytes amount) {
   return static_cast<double>(amount.value()) / kMib;
@@ -41,7 +32,7 @@ void take(RecordedNode& node, int second, const Observation* seen) {
 }
 
 TEST(RecordedNode, IsAsItWas) {
-  const Observation seen = observed("mixed-128g");
+  const Observation seen = tests::observed("mixed-128g");
   RecordedNode recorded;
   take(recorded, 0, &seen);
   take(recorded, 5, nullptr);
@@ -79,7 +70,7 @@ TEST(RecordedNode, HasTheMemoryThatItHad) {
 }
 
 TEST(RecordedNode, PodsFollowWhatTheyHeldAndComeAndGo) {
-  Observation seen = observed("mixed-128g");
+  Observation seen = tests::observed("mixed-128g");
   seen.pods.resize(2);
   seen.pods[0].unreclaimable = 100_MiB;
   RecordedNode recorded;
@@ -105,7 +96,7 @@ TEST(RecordedNode, PodsFollowWhatTheyHeldAndComeAndGo) {
 }
 
 TEST(RecordedNode, OfAnotherCapacityItHasWhatThatKernelWouldKeep) {
-  const Observation seen = observed("mixed-128g");
+  const Observation seen = tests::observed("mixed-128g");
   RecordedNode recorded;
   take(recorded, 0, &seen);
   const auto smaller = recorded.scenario(96 * 1024, 1);
@@ -116,7 +107,7 @@ TEST(RecordedNode, OfAnotherCapacityItHasWhatThatKernelWouldKeep) {
 }
 
 TEST(RecordedNode, WithoutPodsThereIsNothingToRun) {
-  Observation seen = observed("mixed-128g");
+  Observation seen = tests::observed("mixed-128g");
   seen.pods.clear();
   RecordedNode recorded;
   take(recorded, 0, nullptr);
