@@ -19,9 +19,6 @@ constexpr double kAbsentAfter = 300;
 }  // namespace
 
 void join_times(std::vector<PodSample>& samples) {
-  if (samples.empty()) {
-    return;
-  }
   std::ranges::stable_sort(samples, {}, &PodSample::at);
   double last = samples.front().at;
   double offset = last;

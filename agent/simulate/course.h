@@ -18,7 +18,8 @@ struct PodSample {
 /// More are not kept: they are half a GiB.
 inline constexpr std::size_t kMostSamples = 20'000'000;
 
-/// Sorts by time, begins at 0, and cuts out pauses of all pods for more than 15 min.
+/// Sorts by time, begins at 0, and cuts out pauses of all pods for more than 15 min. There is one
+/// sample at least.
 void join_times(std::vector<PodSample>& samples);
 
 /// Has the pods, each of which has a sample, follow these, in order of time: between two of them on

@@ -18,6 +18,7 @@ namespace eviction::agent::simulate {
 /// of all of them what the kernel, the page cache and all outside the pods held in the middle.
 class RecordedNode {
  public:
+  /// What comes after kMostSamples samples is left out.
   void take(const Moment& moment);
 
   /// capacity: of the node, MiB; 0: what it had. Errors: kAbsent, where no full look shows a pod.

@@ -51,7 +51,7 @@ class Run {
     } else {
       thresholds = fixed_thresholds(policy, scenario.node.capacity).value_or(Thresholds{});
       NodeSpec spec = scenario.node;
-      spec.kubepods_max = spec.capacity - thresholds.reserved;
+      spec.kubepods_max = std::min(spec.kubepods_max, spec.capacity - thresholds.reserved);
       node_ = ModelNode{spec, scenario.pods, scenario.seed};
     }
     outcome_.first = thresholds;

@@ -106,6 +106,15 @@ TEST(RecordedNode, OfAnotherCapacityItHasWhatThatKernelWouldKeep) {
   EXPECT_EQ(smaller->node.system, recorded.scenario(0, 1)->node.system);
 }
 
+// A policy without a reservation of its own leaves the node the one that it had.
+TEST(RecordedNode, KeepsItsReservationUnderEveryPolicy) {
+  const PodSpec hog{.name = "hog", .behaviour = Behaviour::kLeak, .base = 1000, .rate = 100};
+  Scenario scenario{.name = "reserved", .node = node_of(16 * 1024), .pods = {hog}, .seconds = 120};
+  EXPECT_EQ(run(scenario, "rke2-default", {}).oom_kills, 0);
+  scenario.node.kubepods_max = 4 * 1024;
+  EXPECT_GT(run(scenario, "rke2-default", {}).oom_kills, 0);
+}
+
 TEST(RecordedNode, WithoutPodsThereIsNothingToRun) {
   Observation seen = tests::observed("mixed-128g");
   seen.pods.clear();
