@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "agent/plan.h"
 #include "config/drop_in.h"
@@ -84,6 +85,21 @@ void set_memory(Observation& seen, const ModelNode& node) {
   seen.kubepods = kubepods;
 }
 
+/// Its pods are placed, and none has taken memory yet.
+ModelNode without_memory(const ModelNode& node) {
+  std::vector<PodSpec> pods;
+  for (const ModelPod& pod : node.pods()) {
+    const PodSpec& spec = pod.spec();
+    pods.push_back({.name = spec.name,
+                    .workload = spec.workload,
+                    .qos = spec.qos,
+                    .priority = spec.priority,
+                    .request = spec.request,
+                    .limit = spec.limit});
+  }
+  return ModelNode{node.spec(), pods, 0};
+}
+
 }  // namespace
 
 OwnPolicy::OwnPolicy(config::AgentConfig config) : config_{std::move(config)} {
@@ -137,7 +153,10 @@ Thresholds OwnPolicy::set_up(const ModelNode& node) {
   for (int minute = 0; minute < 60; ++minute) {
     available_.add(std::chrono::minutes{minute}, bytes(node.memory().kubelet_available));
   }
-  const Plan first = plan(node, 0);
+  Plan first = plan(node, 0);
+  if (first.file_content.empty()) {
+    first = OwnPolicy{config_}.plan(without_memory(node), 0);
+  }
   reason_ = first.sizing.reason;
   file_ = first.file_content.empty() ? std::nullopt : std::optional{first.file_content};
   in_force_ = file_;

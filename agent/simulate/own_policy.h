@@ -18,8 +18,9 @@ class OwnPolicy {
  public:
   explicit OwnPolicy(config::AgentConfig config);
 
-  /// What the node is set up with: the plan of its first moment, as a file that was there before
-  /// the kubelet started.
+  /// What the node is set up with, as a file that was there before the kubelet started: the plan of
+  /// the first moment. Where the pods' memory leaves no room for a value by then, that of the time
+  /// before they took any.
   [[nodiscard]] Thresholds set_up(const ModelNode& node);
 
   /// The cheap look.

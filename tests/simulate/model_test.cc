@@ -117,6 +117,22 @@ TEST(Run, OursSetsWhatItsPlanSays) {
   EXPECT_LT(outcome.first.withheld(), 64 * kGib / 6);
 }
 
+// As for every policy, its value was there before the pods: a full node has one, too.
+TEST(Run, OursIsInForceOnANodeThatIsFullFromTheFirstSecond) {
+  PodSpec leak = container("leak", 100);
+  leak.behaviour = Behaviour::kLeak;
+  leak.rate = 0.3;
+  leak.begin = 10;
+  Scenario full = scenario_of({container("big", 100), leak}, 3600);
+  const ModelNode empty{full.node, full.pods, 1};
+  full.pods[0].base += empty.memory().mem_available - 100;
+  const Outcome outcome = run(full, "ours", {});
+  EXPECT_GT(outcome.first.hard, 300);
+  EXPECT_EQ(outcome.oom_kills, 0);
+  EXPECT_GT(outcome.container_evictions, 0);
+  EXPECT_GT(run(full, "rke2-default", {}).oom_kills, 0);
+}
+
 // The largest rise of memory in use within a window, for each window, as shares of RAM; sorted.
 std::vector<double> rises(Scenario scenario, double window) {
   scenario.node.capacity *= 2;  // so that nothing is killed
