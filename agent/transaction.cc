@@ -31,6 +31,12 @@ Facts Transaction::look() {
   if (restart_impossible_) {
     facts.restart_impossible = restart_impossible_;
   }
+  if (facts.kubelet != run_) {
+    run_ = facts.kubelet;
+    run_unhealthy_since_.reset();
+  }
+  facts.looked_for = lasting(true, facts.now, looked_since_);
+  facts.run_unhealthy_for = lasting(!facts.healthy, facts.now, run_unhealthy_since_);
   facts.unhealthy_for = lasting(!facts.healthy, facts.now, unhealthy_since_);
   facts.lost_for = lasting(!facts.lost.empty(), facts.now, lost_since_);
   return facts;
@@ -68,10 +74,7 @@ std::optional<Transaction::Outcome> Transaction::take(const Step& step, const Fa
       }
       return std::nullopt;
     case Move::kWriteBefore:
-      if (const Result<void> written = node_.write(journal_.file, journal_.before); !written) {
-        return hold(written.error());
-      }
-      return std::nullopt;
+      return put_back();
     case Move::kEnter:
       return enter(step, facts);
     case Move::kRestart:
@@ -104,11 +107,28 @@ std::optional<Transaction::Outcome> Transaction::enter(const Step& step, const F
     return hold(saved.error());
   }
   journal_ = std::move(next);
+  looked_since_.reset();
   unhealthy_since_.reset();
+  run_unhealthy_since_.reset();
   lost_since_.reset();
   if (journal_.phase == Phase::kRestart) {
     restart();
   }
+  return std::nullopt;
+}
+
+std::optional<Transaction::Outcome> Transaction::put_back() {
+  const Result<void> written = node_.write(journal_.file, journal_.before);
+  if (written) {
+    return std::nullopt;
+  }
+  // On a full disk a file can still be removed, and none is safer than one that failed.
+  if (!journal_.before || !node_.write(journal_.file, std::nullopt)) {
+    return hold(written.error());
+  }
+  journal_.failure +=
+      "; its old content could not be written, so it was removed: " + to_text(written.error());
+  journal_.before.reset();
   return std::nullopt;
 }
 

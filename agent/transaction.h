@@ -57,6 +57,7 @@ class Transaction {
   /// Absent: another step can be taken at once.
   [[nodiscard]] std::optional<Outcome> take(const Step& step, const Facts& facts);
   [[nodiscard]] std::optional<Outcome> enter(const Step& step, const Facts& facts);
+  [[nodiscard]] std::optional<Outcome> put_back();
   void restart();
   [[nodiscard]] Outcome commit();
   [[nodiscard]] Outcome fail();
@@ -69,7 +70,10 @@ class Transaction {
   std::string reason_;
   std::optional<std::string> write_failure_;
   std::optional<std::string> restart_impossible_;
+  std::optional<std::chrono::seconds> looked_since_;  ///< at this phase
+  std::optional<KubeletRun> run_;                     ///< of the last look
   std::optional<std::chrono::seconds> unhealthy_since_;
+  std::optional<std::chrono::seconds> run_unhealthy_since_;
   std::optional<std::chrono::seconds> lost_since_;
 };
 

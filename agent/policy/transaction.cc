@@ -31,7 +31,12 @@ std::chrono::seconds elapsed(const Journal& journal, const Facts& facts) {
 std::chrono::seconds allowed(const Journal& journal,
                              const Facts& facts,
                              std::chrono::seconds limit) {
-  return facts.boot_id == journal.boot_id ? limit : std::max(limit, kBootLimit);
+  return facts.boot_id == journal.kubelet.boot_id ? limit : std::max(limit, kBootLimit);
+}
+
+/// Whether the phase lasts longer than the limit, and this process had the time to see why.
+bool is_late(const Journal& journal, const Facts& facts, std::chrono::seconds limit) {
+  return elapsed(journal, facts) > allowed(journal, facts, limit) && facts.looked_for > kPatience;
 }
 
 bool has_restarted(const Journal& journal, const Facts& facts) {
@@ -68,7 +73,7 @@ Step in_restart(const Journal& journal, const Facts& facts) {
   if (facts.restart_impossible) {
     return put_back("the kubelet could not be restarted: " + *facts.restart_impossible);
   }
-  if (elapsed(journal, facts) > allowed(journal, facts, kRestartLimit)) {
+  if (is_late(journal, facts, kRestartLimit)) {
     return put_back(
         fmt::format("the kubelet was not back and healthy after {} s", kRestartLimit.count()));
   }
@@ -85,7 +90,7 @@ Step in_proof(const Journal& journal, const Facts& facts) {
   if (facts.proof.state == Proof::State::kInForce && facts.healthy) {
     return enter(Phase::kWatch, "in force by " + facts.proof.source);
   }
-  if (elapsed(journal, facts) > allowed(journal, facts, kProofLimit)) {
+  if (is_late(journal, facts, kProofLimit)) {
     return put_back(fmt::format(
         "the value did not show within {} s: {}", kProofLimit.count(), facts.proof.reason));
   }
@@ -112,7 +117,7 @@ Step in_watch(const Journal& journal, const Facts& facts) {
   if (well && watched >= kWatchTime) {
     return {Move::kCommit, Phase::kCommitted, "every pod runs on"};
   }
-  if (watched > allowed(journal, facts, 2 * kWatchTime)) {
+  if (is_late(journal, facts, 2 * kWatchTime)) {
     return put_back(
         fmt::format("after {} s not all is well: kubelet {}, {} pods that ran before do "
                     "not run, value: {}",
@@ -139,13 +144,12 @@ Step in_put_back(const Journal& journal, const Facts& facts) {
   if (facts.healthy) {
     return {Move::kFail, Phase::kPutBack, journal.failure};
   }
-  const std::chrono::seconds since = elapsed(journal, facts);
-  if (since > allowed(journal, facts, kPutBackLimit)) {
+  if (is_late(journal, facts, kPutBackLimit)) {
     return {Move::kFail,
             Phase::kPutBack,
             journal.failure + "; the kubelet is not healthy with its old settings either"};
   }
-  if (since > kPatience && !journal.restarted_again && facts.kubelet) {
+  if (facts.run_unhealthy_for > kPatience && !journal.restarted_again && facts.kubelet) {
     return {Move::kRestart, Phase::kPutBack, "not healthy though the file is put back"};
   }
   return wait("for the kubelet to be healthy with its old settings");

@@ -74,10 +74,13 @@ struct Facts {
   std::optional<KubeletRun> kubelet;              ///< absent: none runs
   bool healthy = false;                           ///< by its healthz
   std::chrono::seconds unhealthy_for{};           ///< as this process saw it
+  std::chrono::seconds run_unhealthy_for{};       ///< this run of the kubelet, the same way
   Proof proof;                                    ///< looked for from kProof on
   std::vector<std::string> lost;                  ///< pods of before that do not run
   std::chrono::seconds lost_for{};                ///< as this process saw it
   std::optional<std::string> restart_impossible;  ///< why the kubelet could not be told to restart
+  /// How long this process has looked at the phase: a limit that passed before it did says nothing.
+  std::chrono::seconds looked_for = std::chrono::seconds::max();
 };
 
 /// What is to be done next.
@@ -109,7 +112,8 @@ inline constexpr std::chrono::seconds kWatchTime{120};
 inline constexpr std::chrono::seconds kPatience{30};
 /// A kubelet that is not healthy this long after the file was put back is beyond our help.
 inline constexpr std::chrono::seconds kPutBackLimit{120};
-/// Instead of each of these, counted from the boot, when the node was booted in between.
+/// Instead of each of these, counted from the boot, when the node was booted since the change
+/// began.
 inline constexpr std::chrono::seconds kBootLimit{600};
 
 /// The next step of a transaction. Pure: what has been done shows in the facts only, so a step that

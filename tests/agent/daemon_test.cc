@@ -183,7 +183,7 @@ TEST_F(DaemonTest, UndoesAnInterruptedChangeThoughNoKubeletRuns) {
   tree_.file(std::string{kState}.substr(1), render_record(record));
   for (const std::string& file : {std::string{kFile}, record.file}) {
     Journal journal;
-    journal.phase = Phase::kRestart;
+    journal.phase = Phase::kPutBack;
     journal.file = file;
     journal.boot_id = "b";
     journal.after = config::render_drop_in({});

@@ -316,6 +316,96 @@ TEST(Transaction, WithoutAJournalDoesNothing) {
   EXPECT_EQ(node.restarts(), 0);
 }
 
+TEST(Transaction, RemovesAFileWhoseOldContentTheDiskDoesNotTake) {
+  class FullDisk : public SimulatedNode {
+   public:
+    using SimulatedNode::SimulatedNode;
+
+    Result<void> write(const std::string& file,
+                       const std::optional<std::string>& content) override {
+      if (content == "old") {
+        return tl::unexpected{Error{ErrorKind::kIo, file, 0, "No space left on device", {}}};
+      }
+      return SimulatedNode::write(file, content);
+    }
+  };
+
+  FullDisk node{{.name = "not back", .comes_back = false, .before = "old"}};
+  const Ending ending = run_new(node);
+  EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed);
+  EXPECT_THAT(ending.reason, HasSubstr("No space left on device"));
+  EXPECT_EQ(node.file(), std::nullopt);
+  EXPECT_TRUE(node.runs());
+  EXPECT_EQ(node.journal(), std::nullopt);
+}
+
+/// Its kubelet and its proof answer some seconds after they are first asked.
+class SlowNode : public SimulatedNode {
+ public:
+  using SimulatedNode::SimulatedNode;
+
+  Facts look(const Journal& journal) override {
+    Facts facts = SimulatedNode::look(journal);
+    asked_ = asked_.value_or(facts.now);
+    if (facts.now < *asked_ + seconds{5}) {
+      facts.healthy = false;
+      facts.proof.state = Proof::State::kNotYet;
+    }
+    return facts;
+  }
+
+ private:
+  std::optional<seconds> asked_;
+};
+
+TEST(Transaction, ThatIsTakenUpLateWaitsForAnswersBeforeItGivesUp) {
+  for (const Phase phase : {Phase::kRestart, Phase::kProof, Phase::kWatch}) {
+    SCOPED_TRACE(to_text(phase));
+    SlowNode node{{.name = "good"}};
+    Journal journal = node.intent();
+    journal.phase = phase;
+    ASSERT_TRUE(node.write(kFile, SimulatedNode::after()));
+    ASSERT_TRUE(node.restart_kubelet());
+    node.pass(seconds{300});
+    Transaction transaction{node, journal, true};
+    EXPECT_EQ(run(node, transaction).outcome, Transaction::Outcome::kCommitted);
+    EXPECT_EQ(node.restarts(), 1);
+  }
+}
+
+TEST(Transaction, PuttingBackDoesNotRestartAKubeletThatItHasNotSeenUnhealthyForLong) {
+  SlowNode node{{.name = "good", .before = "old"}};
+  Journal journal = node.intent();
+  journal.phase = Phase::kPutBack;
+  node.pass(seconds{100});
+  Transaction transaction{node, journal, true};
+  EXPECT_EQ(run(node, transaction).outcome, Transaction::Outcome::kFailed);
+  EXPECT_EQ(node.restarts(), 0);
+}
+
+TEST(Transaction, PodsHaveTimeToComeBackAfterAPowerCut) {
+  class BootingNode : public SimulatedNode {
+   public:
+    using SimulatedNode::SimulatedNode;
+
+    Facts look(const Journal& journal) override {
+      Facts facts = SimulatedNode::look(journal);
+      if (facts.now < seconds{200}) {
+        facts.lost = journal.pods;
+      }
+      return facts;
+    }
+  };
+
+  BootingNode node{{.name = "good"}};
+  Journal journal = node.intent();
+  journal.phase = Phase::kRestart;
+  ASSERT_TRUE(node.write(kFile, SimulatedNode::after()));
+  node.power_cut();
+  Transaction transaction{node, journal, true};
+  EXPECT_EQ(run(node, transaction).outcome, Transaction::Outcome::kCommitted);
+}
+
 enum class Death { kKill, kPowerCut };
 
 /// Runs until the agent dies at that call, or to the end. Whether it died.
