@@ -193,6 +193,9 @@ ActReport carry_out(const Host& host,
     return failed(journal.error());
   }
   record.file = journal->file;
+  if (const Result<void> saved = save_record(*host.root, record); !saved) {
+    return failed(saved.error());
+  }
   Transaction transaction{node, std::move(*journal), left != nullptr};
   const auto begun = std::chrono::system_clock::now();
   const Transaction::Outcome outcome = Run{*loop, transaction, progress}.to_the_end();
@@ -259,12 +262,14 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   cgroup::Buffer buffer;
   const Result<Kubelet> kubelet = host.proc ? find_kubelet(*host.proc, *host.root, config, buffer)
                                             : tl::unexpected{host.proc.error()};
-  const auto removed =
-      remove_target_files(*host.root, kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{});
+  const std::string last_changed = load_record(*host.root).record.file;
+  const auto removed = remove_target_files(
+      *host.root, kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{}, last_changed);
   if (!removed) {
     return failed(removed.error());
   }
-  if (const Result<void> forgotten = remove_state(*host.root); !forgotten) {
+  const bool daemon_runs = !HostLock::take(*host.root, kRunLock);
+  if (const Result<void> forgotten = remove_state(*host.root, daemon_runs); !forgotten) {
     return failed(forgotten.error());
   }
   std::string text = removed->empty() ? "nothing of the agent's was there" : "removed:";
@@ -272,9 +277,14 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
     text += "\n  " + path;
   }
   if (!kubelet) {
-    text += "\nonly the usual places of RKE2 and k3s were looked at: " + to_text(kubelet.error());
+    text += "\nonly the usual places of RKE2 and k3s" +
+            (last_changed.empty() ? std::string{} : " and " + last_changed) +
+            " were looked at: " + to_text(kubelet.error());
   } else if (!removed->empty()) {
     text += "\nthe kubelet runs on with its present value until its next start";
+  }
+  if (daemon_runs) {
+    text += "\nthe daemon runs on, acts by its mode, and keeps what it learned and recorded";
   }
   return {ActOutcome::kDone, text};
 }

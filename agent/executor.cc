@@ -46,8 +46,11 @@ Executor::Executor(const Host& host,
       runtime_{loop_, host_.root, std::move(look_again)} {}
 
 const Record& Executor::read_record() {
+  if (!transaction_ && unsaved_) {
+    save();
+  }
   // While a transaction runs, what it has counted is the newest.
-  if (!transaction_) {
+  if (!transaction_ && !unsaved_) {
     LoadedRecord loaded = load_record(*host_.root);
     record_ = std::move(loaded.record);
     if (loaded.problem) {
@@ -63,12 +66,10 @@ std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
 }
 
 void Executor::act_on(const Plan& plan) {
-  if (!transaction_) {
-    resume(plan);
-  }
+  const std::string forbidden = transaction_ ? std::string{} : resume(plan);
   if (!transaction_) {
     check_in_force(plan);
-    decide_and_act(plan);
+    decide_and_act(plan, forbidden);
   }
 }
 
@@ -109,11 +110,12 @@ void Executor::claim(const Kubelet& kubelet, const Proof& proof) {
   }
 }
 
-void Executor::decide_and_act(const Plan& plan) {
+void Executor::decide_and_act(const Plan& plan, const std::string& forbidden) {
   Situation situation{.mode = config_.mode};
   const auto& kubelet = plan.observation.kubelet;
   if (kubelet && kubelet->target != Target::kNone) {
-    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
+    situation.restart_forbidden =
+        forbidden.empty() ? restart_forbidden(*kubelet, config_) : forbidden;
     if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
       situation.staged = std::move(*staged);
       staged_ = situation.staged.has_value();
@@ -205,23 +207,29 @@ void Executor::begin(const std::string& content) {
     problem(journal.error());
     return;
   }
+  // What cannot be remembered would be tried again at each walk.
+  record_.file = journal->file;
+  if (const Result<void> saved = save_record(*host_.root, record_); !saved) {
+    problem(saved.error());
+    return;
+  }
   change_lock_ = std::move(*lock);
   spdlog::warn("transaction: {} is to be put in force", journal->file);
   run(std::move(*journal), false);
 }
 
-void Executor::resume(const Plan& plan) {
+std::string Executor::resume(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
   auto journal = interrupted_change(*host_.root, kubelet, record_.file);
   if (!journal) {
     problem(journal.error());
-    return;
+    return "whether a change was interrupted cannot be known: " + to_text(journal.error());
   }
   if (!*journal) {
     if (kubelet && kubelet->target != Target::kNone) {
       sweep(kubelet->file);
     }
-    return;
+    return {};
   }
   const std::string phase{to_text((**journal).phase)};
   if (config_.mode == config::Mode::kObserve) {
@@ -230,17 +238,18 @@ void Executor::resume(const Plan& plan) {
                   .what = "a change of it was interrupted in phase " + phase +
                           ", and mode observe neither finishes nor undoes it",
                   .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
-    return;
+    return {};
   }
   auto lock = HostLock::take(*host_.root, kChangeLock);
   if (!lock) {
     // It is not interrupted: "apply" is at it.
     transaction_reason_ = to_text(lock.error());
-    return;
+    return transaction_reason_;
   }
   change_lock_ = std::move(*lock);
   spdlog::warn("transaction: one that was interrupted in phase {} is taken up", phase);
   run(std::move(**journal), true);
+  return {};
 }
 
 void Executor::sweep(const std::string& file) {
@@ -285,6 +294,12 @@ void Executor::advance() {
 }
 
 void Executor::end_transaction(Transaction::Outcome outcome) {
+  if (!transaction_->begun()) {
+    problems_.push_back("nothing was changed: " + transaction_->reason());
+    transaction_.reset();
+    change_lock_.reset();
+    return;
+  }
   keep(outcome == Transaction::Outcome::kCommitted ? ValueChange::kInForce : ValueChange::kPutBack,
        transaction_->journal().file,
        transaction_->reason());
@@ -301,11 +316,17 @@ void Executor::end_transaction(Transaction::Outcome outcome) {
        node_.kubelet_warnings_since(std::chrono::system_clock::now() - 2 * kWatchTime)) {
     spdlog::warn("kubelet: {}", line);
   }
-  if (const Result<void> saved = save_record(*host_.root, record_); !saved) {
-    problem(saved.error());
-  }
+  save();
   transaction_.reset();
   change_lock_.reset();
+}
+
+void Executor::save() {
+  const Result<void> saved = save_record(*host_.root, record_);
+  unsaved_ = !saved;
+  if (!saved) {
+    problem(saved.error());
+  }
 }
 
 void Executor::leave(const Plan& plan) {

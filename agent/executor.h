@@ -53,14 +53,17 @@ class Executor {
  private:
   void check_in_force(const Plan& plan);
   void claim(const Kubelet& kubelet, const Proof& proof);
-  void decide_and_act(const Plan& plan);
+  /// forbidden: why no transaction may begin; empty: one may.
+  void decide_and_act(const Plan& plan, const std::string& forbidden);
   void act(const Decision& decision, const Kubelet& kubelet);
   void begin(const std::string& content);
-  void resume(const Plan& plan);
+  /// Why no other transaction may begin. Empty: one may, or this one is taken up.
+  [[nodiscard]] std::string resume(const Plan& plan);
   void sweep(const std::string& file);
   void run(Journal journal, bool resumed);
   void advance();
   void end_transaction(Transaction::Outcome outcome);
+  void save();
   void stage(const Kubelet& kubelet, const std::optional<std::string>& content);
   void change_file(const std::string& path,
                    const std::optional<std::string>& content,
@@ -75,6 +78,7 @@ class Executor {
   systemd::EventLoop& loop_;
   std::function<void()> changed_;
   Record record_;
+  bool unsaved_ = false;  ///< the record on the disk is older
   LiveNode node_;
   RuntimeWatch runtime_;
   std::unique_ptr<Transaction> transaction_;

@@ -145,6 +145,9 @@ Facts LiveNode::look(const Journal& journal) {
       facts.proof.reason = "it is being asked";
     }
   }
+  if (found && journal.phase != Phase::kPutBack) {
+    note_ended(*found, kWatchAskInterval);
+  }
   if (journal.phase == Phase::kWatch && host_.sys) {
     facts.lost = lost_pods(journal, found ? &*found : nullptr);
   }
@@ -190,16 +193,22 @@ std::vector<std::string> LiveNode::lost_pods(const Journal& journal, const Kubel
   if (lost.empty() || kubelet == nullptr) {
     return lost;
   }
-  // Jobs end, and people delete pods, while a transaction watches.
-  const auto answer = api_.latest(
-      "pods", kAskInterval, [&] { return render_api_view(ask_api_server(*host_.root, *kubelet)); });
-  if (answer && *answer) {
-    if (const Result<ApiView> view = parse_api_view(**answer)) {
-      ended_.insert(view->pods.ended.begin(), view->pods.ended.end());
-    }
-  }
+  note_ended(*kubelet, kAskInterval);
   std::erase_if(lost, [this](const std::string& uid) { return ended_.contains(uid); });
   return lost;
+}
+
+/// Jobs end, and people delete pods, while a transaction runs; soon after, the API server knows
+/// nothing of them any more.
+void LiveNode::note_ended(const Kubelet& kubelet, std::chrono::milliseconds every) {
+  const auto answer = api_.latest(
+      "pods", every, [&] { return render_api_view(ask_api_server(*host_.root, kubelet)); });
+  if (!answer || !*answer) {
+    return;
+  }
+  if (const Result<ApiView> view = parse_api_view(**answer)) {
+    ended_.insert(view->pods.ended.begin(), view->pods.ended.end());
+  }
 }
 
 Result<void> LiveNode::save(const Journal& journal) {
@@ -268,13 +277,12 @@ Result<void> LiveNode::restart_unit(const Kubelet& kubelet) {
                                 .what = "the kubelet runs in no service of systemd's",
                                 .remedy = "restart it by hand, and set [agent] mode = stage"}};
   }
-  if (!units_) {
-    auto connected = systemd::SdBusUnitManager::connect_system(loop_);
-    if (!connected) {
-      return tl::unexpected{connected.error()};
-    }
-    units_ = std::move(*connected);
+  // Anew for each restart: months may lie between two, and a connection that broke stays broken.
+  auto connected = systemd::SdBusUnitManager::connect_system(loop_);
+  if (!connected) {
+    return tl::unexpected{connected.error()};
   }
+  units_ = std::move(*connected);
   unit_failure_.reset();
   return units_->restart(*unit, [this](const Result<void>& ended) {
     if (!ended) {

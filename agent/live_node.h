@@ -75,6 +75,7 @@ class LiveNode final : public TransactionNode {
   [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
   [[nodiscard]] bool healthy(const Kubelet& kubelet, std::chrono::milliseconds every);
   [[nodiscard]] std::vector<std::string> lost_pods(const Journal& journal, const Kubelet* kubelet);
+  void note_ended(const Kubelet& kubelet, std::chrono::milliseconds every);
 
   const Host& host_;
   const config::AgentConfig& config_;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -91,7 +92,7 @@ Result<void> save_record(const cgroup::Directory& root, const Record& record) {
   return save_own(root, std::string{kStateFile}, render_record(record));
 }
 
-Result<void> remove_state(const cgroup::Directory& root) {
+Result<void> remove_state(const cgroup::Directory& root, bool daemon_runs) {
   const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
   if (!folder) {
     return folder.error().kind == ErrorKind::kAbsent ? Result<void>{}
@@ -101,18 +102,22 @@ Result<void> remove_state(const cgroup::Directory& root) {
   const std::string growth{kGrowthFile};
   const std::string recording{kRecordingFile};
   const std::string incidents{kIncidentFile};
-  for (const std::string& name : {file,
-                                  file + std::string{kCorruptSuffix},
-                                  growth,
-                                  growth + std::string{kCorruptSuffix},
-                                  recording,
-                                  recording + std::string{kCorruptSuffix},
-                                  recording + std::string{kOlderSuffix},
-                                  incidents,
-                                  incidents + std::string{kOlderSuffix}}) {
+  std::vector<std::string> names{file,
+                                 file + std::string{kCorruptSuffix},
+                                 growth + std::string{kCorruptSuffix},
+                                 recording + std::string{kCorruptSuffix},
+                                 incidents,
+                                 incidents + std::string{kOlderSuffix}};
+  if (!daemon_runs) {
+    names.insert(names.end(), {growth, recording, recording + std::string{kOlderSuffix}});
+  }
+  for (const std::string& name : names) {
     if (Result<void> removed = config::remove_durably(*folder, name); !removed) {
       return removed;
     }
+  }
+  if (daemon_runs) {
+    return {};
   }
   const std::string inside{kStateFolder.substr(1)};
   const int code = ::unlinkat(root.fd(), inside.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;

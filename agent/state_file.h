@@ -31,7 +31,8 @@ struct LoadedRecord {
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
 /// Removes the record, what was learned of growth, the recording, those that were set aside, the
-/// incidents, and their folder, if nothing else is in it and it is no mount.
-[[nodiscard]] Result<void> remove_state(const cgroup::Directory& root);
+/// incidents, and their folder, if nothing else is in it and it is no mount. Where a daemon runs,
+/// what it learned and records stays, and the folder, which it could not make again.
+[[nodiscard]] Result<void> remove_state(const cgroup::Directory& root, bool daemon_runs);
 
 }  // namespace eviction::agent

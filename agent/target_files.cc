@@ -44,8 +44,12 @@ std::array<std::string, 3> leftovers(const std::string& file) {
 }
 
 /// Where a file of ours may be.
-std::set<std::string> possible_files(const std::optional<Kubelet>& kubelet) {
+std::set<std::string> possible_files(const std::optional<Kubelet>& kubelet,
+                                     const std::string& last_changed) {
   std::set<std::string> files{kUsualFiles.begin(), kUsualFiles.end()};
+  if (!last_changed.empty()) {
+    files.insert(last_changed);
+  }
   if (kubelet && kubelet->target != Target::kNone) {
     files.insert(kubelet->file);
   }
@@ -120,17 +124,17 @@ Result<void> put_file(const cgroup::Directory& root,
 Result<std::optional<Journal>> interrupted_change(const cgroup::Directory& root,
                                                   const std::optional<Kubelet>& kubelet,
                                                   const std::string& last_changed) {
-  std::set<std::string> files = possible_files(kubelet);
-  if (!last_changed.empty()) {
-    files.insert(last_changed);
-  }
-  for (const std::string& file : files) {
+  Result<std::optional<Journal>> found;
+  for (const std::string& file : possible_files(kubelet, last_changed)) {
     auto journal = read_journal(root, file);
-    if (!journal || (*journal && (**journal).phase != Phase::kCommitted)) {
+    if (journal && *journal && (**journal).phase != Phase::kCommitted) {
       return journal;
     }
+    if (!journal && found) {
+      found = std::move(journal);
+    }
   }
-  return std::optional<Journal>{};
+  return found;
 }
 
 bool has_leftovers(const cgroup::Directory& root, const std::string& file) {
@@ -162,8 +166,9 @@ std::optional<std::string> outdated_file(const cgroup::Directory& root, const Ku
 }
 
 Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
-                                                     const std::optional<Kubelet>& kubelet) {
-  const std::set<std::string> files = possible_files(kubelet);
+                                                     const std::optional<Kubelet>& kubelet,
+                                                     const std::string& last_changed) {
+  const std::set<std::string> files = possible_files(kubelet, last_changed);
   std::vector<std::string> removed;
   for (const std::string& file : files) {
     // The journal last: with it a rollback that is interrupted is seen to be one.

@@ -30,7 +30,8 @@ namespace eviction::agent {
 
 /// The journal of a change that was interrupted. A kubelet that does not come back with a new value
 /// cannot tell where its file is, so the usual places of RKE2 and k3s are looked at as well, and
-/// the file of the last change. Absent: there is none. Errors: those of read_journal().
+/// the file of the last change. Absent: there is none. Errors: those of read_journal(), when no
+/// other journal is of an interrupted change.
 [[nodiscard]] Result<std::optional<Journal>> interrupted_change(
     const cgroup::Directory& root,
     const std::optional<Kubelet>& kubelet,
@@ -49,11 +50,14 @@ namespace eviction::agent {
                                                        const Kubelet& kubelet);
 
 /// Removes every file of ours: the kubelet's, those at the usual places of RKE2 and k3s whether
-/// they run or not, and what is staged and journalled beside them. Gives the paths of what was
+/// they run or not, that of the last change (empty: none is known), and what is staged and
+/// journalled beside them. Gives the paths of what was
 /// there. kubelet absent: none runs. Errors: those of the first file that could not be removed; a
 /// file without our mark is left and is no error.
 [[nodiscard]] Result<std::vector<std::string>> remove_target_files(
-    const cgroup::Directory& root, const std::optional<Kubelet>& kubelet);
+    const cgroup::Directory& root,
+    const std::optional<Kubelet>& kubelet,
+    const std::string& last_changed);
 
 /// A lock that is held as long as this lives: /run/eviction-agent/NAME.lock on the host, so that an
 /// agent of a package and one in a container see each other.

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -20,34 +21,76 @@ using testing::HasSubstr;
 constexpr const char* kJournal =
     "var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf.journal";
 
+/// A node that a value can be put in force on.
+class ExecutorTest : public testing::Test {
+ protected:
+  ExecutorTest() {
+    write(tests::named_node("mixed-128g"), tree_.path());
+    tree_.directory("run");
+    config_.mode = config::Mode::kEnforce;
+  }
+
+  /// The plan was made when the runtime answered.
+  void begin() {
+    host_.emplace(open_host(tree_.path("proc"), tree_.path("sys"), tree_.path()));
+    cgroup::Buffer buffer;
+    Circumstances known;
+    known.runtime_silence = "";
+    plan_ = make_plan(observe(*host_, config_, buffer), config_, known);
+    executor_.emplace(
+        *host_, config_, *loop_, [] {}, [this] { loop_->exit(0); });
+    executor_->act_on(plan_);
+  }
+
+  /// Of the runtime, once it was asked anew.
+  std::optional<std::string> silence() {
+    EXPECT_TRUE(loop_->run());
+    return executor_->runtime_silence(*plan_.observation.kubelet);
+  }
+
+  [[nodiscard]] bool has_begun() const { return std::filesystem::exists(tree_.path(kJournal)); }
+
+  Status status() {
+    Status status;
+    executor_->report(status);
+    return status;
+  }
+
+  tests::TemporaryTree tree_;
+  config::AgentConfig config_;
+  Result<systemd::EventLoop> loop_ = systemd::EventLoop::create();
+  std::optional<Host> host_;
+  Plan plan_;
+  std::optional<Executor> executor_;
+};
+
 // The runtime answered when the plan was made, and is gone since.
-TEST(Executor, AsksTheRuntimeAnewBeforeItBegins) {
-  tests::TemporaryTree tree;
-  write(tests::named_node("mixed-128g"), tree.path());
-  tree.directory("run");
-  const Host host = open_host(tree.path("proc"), tree.path("sys"), tree.path());
-  config::AgentConfig config;
-  config.mode = config::Mode::kEnforce;
-  cgroup::Buffer buffer;
-  Circumstances known;
-  known.runtime_silence = "";
-  const Plan plan = make_plan(observe(host, config, buffer), config, known);
-  auto loop = systemd::EventLoop::create();
-  ASSERT_TRUE(loop);
-  Executor executor{host, config, *loop, [] {}, [&loop] { loop->exit(0); }};
+TEST_F(ExecutorTest, AsksTheRuntimeAnewBeforeItBegins) {
+  begin();
+  ASSERT_FALSE(has_begun());
+  EXPECT_THAT(silence(), testing::Optional(HasSubstr("run/k3s/containerd")));
+  const Status now = status();
+  EXPECT_EQ(now.decision.act, Act::kApply) << now.decision.reason;
+  executor_->act_on(plan_);
+  EXPECT_TRUE(has_begun()) << "the answer is new";
+}
 
-  executor.act_on(plan);
-  ASSERT_FALSE(std::filesystem::exists(tree.path(kJournal)));
-  ASSERT_TRUE(loop->run());
-  const auto silence = executor.runtime_silence(*plan.observation.kubelet);
-  ASSERT_TRUE(silence);
-  EXPECT_THAT(*silence, HasSubstr("run/k3s/containerd"));
+TEST_F(ExecutorTest, BeginsNothingThatItCouldNotRemember) {
+  tree_.file("var/lib/eviction-agent", "not a folder");
+  begin();
+  EXPECT_TRUE(silence());
+  executor_->act_on(plan_);
+  EXPECT_FALSE(has_begun());
+  EXPECT_THAT(status().problems, testing::Contains(HasSubstr("var/lib/eviction-agent")));
+}
 
-  Status status;
-  executor.report(status);
-  EXPECT_EQ(status.decision.act, Act::kApply) << status.decision.reason;
-  executor.act_on(plan);
-  EXPECT_TRUE(std::filesystem::exists(tree.path(kJournal))) << "the answer is new";
+// It may be of a change that was interrupted: another one would forget what was there before it.
+TEST_F(ExecutorTest, BeginsNothingOverAJournalThatItCannotRead) {
+  tree_.file(kJournal, "of another version");
+  begin();
+  const Status now = status();
+  EXPECT_EQ(now.decision.act, Act::kStage) << now.decision.reason;
+  EXPECT_THAT(now.decision.reason, HasSubstr("interrupted"));
 }
 
 }  // namespace

@@ -47,9 +47,22 @@ TEST(StateFile, ComesBackAsItWas) {
   tree.file("var/lib/eviction-agent/state.json.tmp", "half");  // of a write that was interrupted
   tree.file("var/lib/eviction-agent/incidents.jsonl", "{}\n");
   tree.file("var/lib/eviction-agent/incidents.jsonl.1", "{}\n");
-  EXPECT_TRUE(remove_state(root));
+  EXPECT_TRUE(remove_state(root, false));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
-  EXPECT_TRUE(remove_state(root));
+  EXPECT_TRUE(remove_state(root, false));
+}
+
+TEST(StateFile, ARunningDaemonKeepsItsFolderAndWhatItHasOpen) {
+  tests::TemporaryTree tree;
+  tree.file("var/lib/eviction-agent/recording.bin", "x");
+  const cgroup::Directory root = root_of(tree);
+  ASSERT_TRUE(save_record(root, sample()));
+  EXPECT_TRUE(remove_state(root, true));
+  EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent/recording.bin")));
+  EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent/state.json")));
+  std::filesystem::remove(tree.path("var/lib/eviction-agent/recording.bin"));
+  EXPECT_TRUE(remove_state(root, true));
+  EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
 }
 
 TEST(StateFile, KeepsAFolderWithFilesOfOthers) {
@@ -57,7 +70,7 @@ TEST(StateFile, KeepsAFolderWithFilesOfOthers) {
   tree.file("var/lib/eviction-agent/notes", "x");
   const cgroup::Directory root = root_of(tree);
   ASSERT_TRUE(save_record(root, sample()));
-  EXPECT_TRUE(remove_state(root));
+  EXPECT_TRUE(remove_state(root, false));
   EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent/notes")));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent/state.json")));
 }
@@ -95,7 +108,7 @@ TEST(StateFile, SetsACorruptFileAside) {
     ASSERT_TRUE(save_record(root_of(tree), sample()));
     EXPECT_TRUE(load_record(root_of(tree)).problem) << "nobody has looked at it";
     EXPECT_EQ(load_record(root_of(tree)).record, sample());
-    ASSERT_TRUE(remove_state(root_of(tree)));
+    ASSERT_TRUE(remove_state(root_of(tree), false));
     EXPECT_FALSE(load_record(root_of(tree)).problem);
     EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
   }

@@ -90,7 +90,7 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
       .file("data/kubelet.conf.d/60-eviction-agent.conf.journal", "{}")
       .file(std::string{kArguments}.substr(1), ours())
       .file("etc/rancher/rke2/config.yaml.d/99-max-pods.yaml", "y");
-  const auto removed = remove_target_files(root(), kubelet());
+  const auto removed = remove_target_files(root(), kubelet(), {});
   ASSERT_TRUE(removed) << to_text(removed.error());
   EXPECT_THAT(*removed,
               UnorderedElementsAre(EndsWith("d/60-eviction-agent.conf"),
@@ -103,20 +103,42 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
   EXPECT_FALSE(exists(kArguments));
   EXPECT_EQ(content("/data/kubelet.conf.d/00-rke2-defaults.conf"), "x");
   EXPECT_EQ(content("/etc/rancher/rke2/config.yaml.d/99-max-pods.yaml"), "y");
-  EXPECT_THAT(*remove_target_files(root(), kubelet()), ElementsAre());
+  EXPECT_THAT(*remove_target_files(root(), kubelet(), {}), ElementsAre());
 }
 
 TEST_F(TargetFiles, RollbackFindsItsFilesWithoutAKubelet) {
   const std::string rke2 = "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
   tree_.file(rke2.substr(1), ours()).file(staged_path(rke2).substr(1), ours());
-  EXPECT_EQ(remove_target_files(root(), std::nullopt)->size(), 2U);
+  EXPECT_EQ(remove_target_files(root(), std::nullopt, {})->size(), 2U);
   EXPECT_FALSE(exists(rke2));
   EXPECT_FALSE(exists(staged_path(rke2)));
 }
 
+// A kubelet that its value keeps from starting cannot tell where the value is.
+TEST_F(TargetFiles, RollbackFindsTheFileOfTheLastChangeWithoutAKubelet) {
+  tree_.file(std::string{kDropIn}.substr(1), ours()).file(journal_path(kDropIn).substr(1), "{}");
+  EXPECT_EQ(remove_target_files(root(), std::nullopt, kDropIn)->size(), 2U);
+  EXPECT_FALSE(exists(kDropIn));
+  EXPECT_FALSE(exists(journal_path(kDropIn)));
+}
+
+TEST_F(TargetFiles, AnInterruptedChangeIsFoundBesideAJournalThatCannotBeRead) {
+  Journal journal;
+  journal.phase = Phase::kWatch;
+  journal.file = kDropIn;
+  const std::string usual = "/etc/rancher/k3s/config.yaml.d/99-z50-eviction-agent.yaml";
+  tree_.file(journal_path(kDropIn).substr(1), render_journal(journal))
+      .file(journal_path(usual).substr(1), "none");
+  const auto found = interrupted_change(root(), kubelet(), {});
+  ASSERT_TRUE(found) << to_text(found.error());
+  ASSERT_TRUE(*found);
+  EXPECT_EQ((*found)->file, kDropIn);
+  EXPECT_FALSE(interrupted_change(root(), std::nullopt, {})) << "it may be one";
+}
+
 TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {
   tree_.file("data/kubelet.conf.d/60-eviction-agent.conf", "kind: KubeletConfiguration\n");
-  EXPECT_THAT(*remove_target_files(root(), kubelet()), ElementsAre());
+  EXPECT_THAT(*remove_target_files(root(), kubelet(), {}), ElementsAre());
   EXPECT_EQ(content(kDropIn), "kind: KubeletConfiguration\n");
 }
 
