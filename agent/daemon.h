@@ -75,7 +75,7 @@ class Daemon {
   ApiWatch api_;
   Executor executor_;
   IncidentRecorder incidents_;
-  std::optional<Bytes> last_available_;
+  std::optional<Bytes> last_mem_available_;
   std::chrono::milliseconds last_look_{};
   std::chrono::milliseconds last_walk_{};
   /// A second; at least what one CPU faults in, 2 GiB.

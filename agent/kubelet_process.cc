@@ -36,6 +36,19 @@ bool in_pod(const cgroup::Directory& proc, int pid, cgroup::Buffer& buffer) {
   return path && cgroup::pod_uid_of_path(*path).has_value();
 }
 
+/// Anyone may start a program of any name. That it is not known whose one is, is a problem only: no
+/// user can keep the agent from reading that.
+bool is_of_a_user(const cgroup::Directory& proc,
+                  int pid,
+                  std::vector<Error>& problems,
+                  cgroup::Buffer& buffer) {
+  Result<unsigned> uid = cgroup::read_uid(proc, pid, buffer);
+  if (!uid && uid.error().kind != ErrorKind::kAbsent) {
+    problems.push_back(std::move(uid.error()));
+  }
+  return uid && *uid != 0;
+}
+
 bool is_kubelet(const Process& process) {
   return process.stat.comm == "kubelet";
 }
@@ -56,7 +69,7 @@ bool may_hold_kubelet(std::string_view comm) {
   return comm == "kubelet" || comm == "k3s" || comm == "k3s-server" || comm == "k3s-agent";
 }
 
-/// Processes outside any pod that may hold the node's kubelet, the oldest first.
+/// root's processes outside any pod that may hold the node's kubelet, the oldest first.
 Result<std::vector<Process>> list_processes(const cgroup::Directory& proc,
                                             std::vector<Error>& problems,
                                             cgroup::Buffer& buffer) {
@@ -72,7 +85,8 @@ Result<std::vector<Process>> list_processes(const cgroup::Directory& proc,
       continue;
     }
     // One that ended meanwhile is not the one looked for.
-    if (stat && may_hold_kubelet(stat->comm) && !in_pod(proc, pid, buffer)) {
+    if (stat && may_hold_kubelet(stat->comm) && !in_pod(proc, pid, buffer) &&
+        !is_of_a_user(proc, pid, problems, buffer)) {
       processes.push_back(Process{pid, std::move(*stat), cgroup::read_cmdline(proc, pid, buffer)});
     }
   }
@@ -84,11 +98,12 @@ Result<std::vector<Process>> list_processes(const cgroup::Directory& proc,
 }
 
 Error no_kubelet() {
-  return Error{ErrorKind::kAbsent,
-               {},
-               0,
-               "no kubelet runs here: neither a process named kubelet nor k3s outside a pod",
-               "start it, or run the agent where it sees the host's processes (hostPID: true)"};
+  return Error{
+      ErrorKind::kAbsent,
+      {},
+      0,
+      "no kubelet runs here: root has neither a process named kubelet nor k3s outside a pod",
+      "start it, or run the agent where it sees the host's processes (hostPID: true)"};
 }
 
 Error ending(const cgroup::Directory& proc, int pid) {

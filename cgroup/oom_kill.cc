@@ -180,6 +180,12 @@ std::optional<MemcgUsage> parse_memcg_usage(std::string_view line) {
 }
 
 std::optional<OomEvent> OomLog::add(const KmsgRecord& record) {
+  // Who writes to /dev/kmsg is of another facility. Source: linux v6.1 kernel/printk/printk.c
+  // devkmsg_write().
+  constexpr unsigned kLevels = 8;
+  if (record.priority >= kLevels) {
+    return std::nullopt;
+  }
   const std::string_view text = record.text;
   if (text.starts_with("oom-kill:")) {
     line_ = text;

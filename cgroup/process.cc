@@ -40,6 +40,23 @@ Result<int> parse_oom_score_adj(std::string_view text) {
   return negative ? -static_cast<int>(*number) : static_cast<int>(*number);
 }
 
+Result<unsigned> parse_uid(std::string_view text) {
+  constexpr std::string_view kKey = "Uid:\t";
+  constexpr std::uint64_t kLargest = std::numeric_limits<unsigned>::max();
+  for (Lines lines{text}; lines.next();) {
+    const std::string_view line = lines.line();
+    if (!line.starts_with(kKey)) {
+      continue;
+    }
+    const std::string_view ids = line.substr(kKey.size());
+    if (const auto uid = parse_digits(ids.substr(0, ids.find('\t')), kLargest)) {
+      return static_cast<unsigned>(*uid);
+    }
+    return tl::make_unexpected(malformed(lines.number(), "no user ID: " + quote(line)));
+  }
+  return tl::make_unexpected(malformed(0, "no line \"Uid:\""));
+}
+
 /// Is "memory" one of the names in "cpu,memory"?
 bool has_memory(std::string_view controllers) {
   for (bool more = true; more;) {
@@ -128,6 +145,10 @@ Result<std::vector<std::string>> read_cmdline(const Directory& proc, int pid, Bu
     rest.remove_prefix(std::min(argument.size() + 1, rest.size()));
   }
   return arguments;
+}
+
+Result<unsigned> read_uid(const Directory& proc, int pid, Buffer& buffer) {
+  return read_parsed(proc, file_of(pid, "status"), buffer, parse_uid);
 }
 
 Result<int> read_oom_score_adj(const Directory& proc, int pid, Buffer& buffer) {

@@ -26,6 +26,9 @@ struct ProcessStat {
 [[nodiscard]] Result<std::vector<std::string>> read_cmdline(const Directory& proc,
                                                             int pid,
                                                             Buffer& buffer);
+/// The real user ID, of who started it. Errors: kMalformed without one.
+/// Source: linux v6.1 fs/proc/array.c task_state(): the first of four on the line "Uid:".
+[[nodiscard]] Result<unsigned> read_uid(const Directory& proc, int pid, Buffer& buffer);
 /// -1000 to 1000.
 [[nodiscard]] Result<int> read_oom_score_adj(const Directory& proc, int pid, Buffer& buffer);
 /// The path on the hierarchy that has the memory controller: the "0::" line on v2, the "memory"

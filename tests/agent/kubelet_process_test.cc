@@ -162,6 +162,17 @@ TEST_F(FindKubelet, OfTheNodeIsInNoPod) {
   EXPECT_THAT(kubelet->problems, IsEmpty());
 }
 
+TEST_F(FindKubelet, IsNoneOfAnotherUsersProcesses) {
+  add({.pid = 700, .comm = "kubelet", .argv = {"kubelet", "--config-dir=/tmp/d"}, .start = 100});
+  tree_.file("proc/700/status", "Name:\tkubelet\nUid:\t1000\t0\t0\t0\n");
+  EXPECT_FALSE(find());
+  add({.pid = 800, .comm = "kubelet", .argv = {"kubelet"}, .start = 200});
+  tree_.file("proc/800/status", "Name:\tkubelet\nUid:\t0\t0\t0\t0\n");
+  EXPECT_EQ(find()->pid, 800);
+  tree_.file("proc/800/status", "Name:\tkubelet\n");
+  EXPECT_THAT(find()->problems, SizeIs(1)) << "whose it is cannot be known";
+}
+
 TEST_F(FindKubelet, TheOldestOfSeveralIsTakenAndReported) {
   add({.pid = 700, .comm = "kubelet", .argv = {"kubelet", "--v=1"}, .start = 200});
   add({.pid = 800, .comm = "kubelet", .argv = {"kubelet", "--v=2"}, .start = 100});

@@ -210,6 +210,16 @@ TEST(OomLog, PutsALineTogether) {
   EXPECT_EQ(events[0].kill.pid, 68061);
 }
 
+TEST(OomLog, PassesOverWhatAProgramWrote) {
+  OomLog log;
+  constexpr unsigned kUser = 8;
+  EXPECT_FALSE(log.add({.priority = kUser + 6,
+                        .sequence = 1,
+                        .since_boot = {},
+                        .fragment = false,
+                        .text = kKubepodsLimit}));
+}
+
 TEST(OomLog, ForgetsALineWhoseEndWasLost) {
   const std::string line = kKubepodsLimit;
   OomLog log;
