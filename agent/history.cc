@@ -22,6 +22,9 @@ constexpr std::chrono::milliseconds kLatest{10000};
 }  // namespace
 
 void AvailableHistory::add(std::chrono::seconds now, Bytes available) {
+  if (!minutes_.empty() && now < minutes_.back().begin) {
+    minutes_.clear();
+  }
   if (minutes_.empty() || now - minutes_.back().begin >= kMinute) {
     minutes_.push_back({now, available});
   } else {
@@ -78,7 +81,7 @@ void NodeHistory::add_to(Circumstances& circumstances, const Observation& seen) 
   circumstances.available_low = available_.low();
   circumstances.growth = &growth_;
   if (seen.vmstat && seen.vmstat->allocstall) {
-    if (last_stalls_) {
+    if (last_stalls_ && *seen.vmstat->allocstall >= *last_stalls_) {
       circumstances.stalls = *seen.vmstat->allocstall - *last_stalls_;
     }
     last_stalls_ = seen.vmstat->allocstall;

@@ -17,7 +17,7 @@ namespace eviction::agent {
 /// The available memory of the last hour, one value a minute: the lowest seen in it.
 class AvailableHistory {
  public:
-  /// now: of any steady clock.
+  /// now: of any steady clock. Where it goes back, the node was restarted: the history begins anew.
   void add(std::chrono::seconds now, Bytes available);
 
   /// The 5th percentile of the minutes of the last hour. Absent before there are ten of them.
@@ -46,6 +46,7 @@ class NodeHistory {
   void recall(std::chrono::milliseconds since_boot, Bytes mem_available);
 
   /// Puts in what is known before this full look is planned with; growth points into this object.
+  /// Of a counter that went back, by a restart of the node, nothing is known.
   void add_to(Circumstances& circumstances, const Observation& seen);
 
   /// After the plan of a full look. Pods of which one could not be read are no sum: it would seem

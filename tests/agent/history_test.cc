@@ -48,6 +48,19 @@ TEST(AvailableHistory, KeepsTheLowestOfAMinute) {
   EXPECT_EQ(history.low(), 1_GiB);
 }
 
+TEST(AvailableHistory, BeginsAnewWhereTheNodeWasRestarted) {
+  AvailableHistory history;
+  for (int minute = 0; minute < 10; ++minute) {
+    history.add(std::chrono::hours{240} + minutes{minute}, 1_GiB);
+  }
+  history.add(minutes{1}, 5_GiB);
+  EXPECT_FALSE(history.low());
+  for (int minute = 2; minute <= 10; ++minute) {
+    history.add(minutes{minute}, 5_GiB);
+  }
+  EXPECT_EQ(history.low(), 5_GiB);
+}
+
 TEST(NextLook, ComesInHalfTheTimeThatIsLeft) {
   EXPECT_EQ(next_look(4_GiB, 1_GiB), milliseconds{2000});
   EXPECT_EQ(next_look(100_GiB, 1_GiB), milliseconds{10000});
@@ -105,6 +118,21 @@ TEST(NodeHistory, TellsTheStallsSinceTheLastFullLook) {
   seen.vmstat->allocstall = 103;
   history.add_to(known, seen);
   EXPECT_EQ(known.stalls, 3U);
+}
+
+TEST(NodeHistory, ACounterThatWentBackTellsNothing) {
+  NodeHistory history;
+  Observation seen;
+  seen.vmstat.emplace();
+  Circumstances known;
+  for (const std::uint64_t stalls : {50'000U, 314U}) {
+    seen.vmstat->allocstall = stalls;
+    history.add_to(known, seen);
+    EXPECT_EQ(known.stalls, std::nullopt);
+  }
+  seen.vmstat->allocstall = 320;
+  history.add_to(known, seen);
+  EXPECT_EQ(known.stalls, 6U);
 }
 
 }  // namespace
