@@ -78,11 +78,13 @@ void ReplayRun::take(const Moment& moment) {
   }
   if (moment.seen == nullptr) {
     ++replay_.looks;
-    history_.look(moment.since_boot, moment.mem_total, moment.mem_available);
   } else {
     ++replay_.walks;
     walk(moment);
   }
+  // The daemon follows each full look with a cheap one, which other recordings do not have. Where
+  // it was recorded, too, that makes no difference: what is learned goes by time, not by looks.
+  history_.look(moment.since_boot, moment.mem_total, moment.mem_available);
 }
 
 void ReplayRun::walk(const Moment& moment) {

@@ -83,6 +83,36 @@ TEST(Replay, SizesByWhatWasLearnedBefore) {
   EXPECT_GT(need(&learned), need(nullptr) + 1_GiB);
 }
 
+/// Full looks each ten seconds at a node of which 50 GiB come and go. again: each is followed by a
+/// cheap look, as the daemon's are.
+Replay replay_of_falls(bool again) {
+  Observation seen = tests::observed("mixed-128g");
+  seen.pods.clear();
+  const config::AgentConfig config;
+  ReplayRun run{config};
+  for (int second = 0; second < 1800; second += 10) {
+    const Bytes available = second % 20 == 0 ? 60_GiB : 10_GiB;
+    Moment moment{.at = sys_seconds{seconds{1'800'000'000 + second}},
+                  .since_boot = seconds{90'000 + second},
+                  .mem_total = seen.meminfo->mem_total,
+                  .mem_available = available,
+                  .seen = &seen};
+    run.take(moment);
+    if (again) {
+      moment.seen = nullptr;
+      run.take(moment);
+    }
+  }
+  return run.result();
+}
+
+TEST(Replay, LearnsFromFullLooksAndNotTwice) {
+  const Replay alone = replay_of_falls(false);
+  EXPECT_GT(alone.events.back().sizing.need, *alone.events.front().sizing.need + 256_MiB);
+  const bool same = to_json(replay_of_falls(true))["events"] == to_json(alone)["events"];
+  EXPECT_TRUE(same) << "a cheap look behind each full one changed something";
+}
+
 TEST(Replay, CountsKillsAndPauses) {
   const config::AgentConfig config;
   ReplayRun run{config};
