@@ -35,8 +35,8 @@ class Recorder {
     if (!folder) {
       return tl::unexpected{folder.error()};
     }
-    if (Result<void> opened =
-            kept_.open(std::move(*folder), path.filename().string(), kRequestedFileLimit);
+    if (Result<void> opened = kept_.open(
+            std::move(*folder), path.filename().string(), kRequestedFileLimit, learned());
         !opened) {
       return tl::unexpected{opened.error()};
     }
@@ -63,6 +63,14 @@ class Recorder {
   }
 
  private:
+  /// By the daemon. Absent: it learned nothing, and a replay keeps what it learned itself.
+  [[nodiscard]] std::optional<GrowthCheckpoint> learned() const {
+    const Result<GrowthHistory> growth =
+        host_.root ? learned_growth(*host_.root) : tl::unexpected{host_.root.error()};
+    const GrowthCheckpoint known = growth ? growth->checkpoint() : GrowthCheckpoint{};
+    return known == GrowthCheckpoint{} ? std::nullopt : std::optional{known};
+  }
+
   void tick() {
     const std::chrono::seconds now = since_boot();
     if (end_ && now >= *end_) {
@@ -101,9 +109,7 @@ class Recorder {
   const config::AgentConfig& config_;
   systemd::EventLoop& loop_;
   cgroup::Buffer buffer_;
-  Result<GrowthHistory> growth_{host_.root ? learned_growth(*host_.root)
-                                           : tl::unexpected{host_.root.error()}};
-  KeptRecording kept_{growth_ ? &*growth_ : nullptr};
+  KeptRecording kept_;
   systemd::EventSource timer_;
   std::chrono::seconds interval_{1};
   std::optional<std::chrono::seconds> end_;

@@ -36,15 +36,18 @@ Result<void> KeptRecording::open(const cgroup::Directory& root) {
   return tl::unexpected{set_aside(root, std::string{kRecordingFile}, opened.error())};
 }
 
-Result<void> KeptRecording::open(cgroup::Directory folder, std::string name, std::size_t limit) {
+Result<void> KeptRecording::open(cgroup::Directory folder,
+                                 std::string name,
+                                 std::size_t limit,
+                                 const std::optional<GrowthCheckpoint>& learned) {
   folder_ = std::move(folder);
   name_ = std::move(name);
   limit_ = limit;
-  return begin();
+  return begin(learned);
 }
 
 /// Opens the file behind its last whole record.
-Result<void> KeptRecording::begin() {
+Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned) {
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   file_ = Descriptor{::openat(folder_->fd(), name_.c_str(), kFlags, S_IRUSR | S_IWUSR)};
   if (file_.get() < 0) {
@@ -65,8 +68,8 @@ Result<void> KeptRecording::begin() {
     return failure(errno);
   }
   size_ = *whole;
-  return append(writer_.begin(
-      size_ == 0, growth_ == nullptr ? std::nullopt : std::optional{growth_->checkpoint()}));
+  return append(writer_.begin(size_ == 0,
+                              growth_ == nullptr ? learned : std::optional{growth_->checkpoint()}));
 }
 
 Result<void> KeptRecording::roll() {

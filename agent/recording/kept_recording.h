@@ -25,20 +25,25 @@ inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
 class KeptRecording {
  public:
   /// growth: what is learned meanwhile; has to outlive it. Each file, and each start of the agent
-  /// in it, begins with what is known by then. Null: with nothing.
+  /// in it, begins with what is known by then. Null: nothing is learned meanwhile.
   explicit KeptRecording(const GrowthHistory* growth = nullptr) : growth_{growth} {}
 
   /// The daemon's own. What is no recording is set aside. Errors: those of making and reading the
   /// files; each add() tries again.
   [[nodiscard]] Result<void> open(const cgroup::Directory& root);
-  /// Any file; one that is there and is no recording is left alone. Errors: as open().
-  [[nodiscard]] Result<void> open(cgroup::Directory folder, std::string name, std::size_t limit);
+  /// Any file; one that is there and is no recording is left alone. learned: what is known of
+  /// growth now, for whoever learns nothing meanwhile; a file that follows when this one is full
+  /// begins without, as whoever reads both has learned more by then. Errors: as open().
+  [[nodiscard]] Result<void> open(cgroup::Directory folder,
+                                  std::string name,
+                                  std::size_t limit,
+                                  const std::optional<GrowthCheckpoint>& learned = {});
 
   /// Errors: those of writing; nothing without open().
   [[nodiscard]] Result<void> add(const Moment& moment);
 
  private:
-  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> begin(const std::optional<GrowthCheckpoint>& learned = {});
   [[nodiscard]] Result<void> roll();
   [[nodiscard]] Result<void> append(const std::string& bytes);
   [[nodiscard]] tl::unexpected<Error> failure(int code);

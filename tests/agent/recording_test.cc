@@ -14,11 +14,14 @@
 #include <nlohmann/json.hpp>
 #include <rapidcheck/gtest.h>
 
+#include "agent/growth_file.h"
 #include "agent/plan.h"
 #include "agent/recording/archive.h"
+#include "agent/recording/command.h"
 #include "agent/recording/csv.h"
 #include "agent/recording/kept_recording.h"
 #include "agent/render.h"
+#include "systemd/event_loop.h"
 #include "tests/agent/observed_node.h"
 #include "tests/agent/sample_plan.h"
 #include "tests/support/golden.h"
@@ -310,6 +313,63 @@ TEST_F(KeptRecordingTest, EachOfItsFilesBeginsWithWhatWasLearnedByThen) {
   EXPECT_EQ(watched_before("r.1"), seconds{0});
   EXPECT_EQ(watched_before("r"), growth.checkpoint().falls[0].watched);
   EXPECT_GT(watched_before("r"), seconds{100});
+}
+
+// The file that follows would take from a replay what it learned from the one before.
+TEST_F(KeptRecordingTest, WhatWasKnownAtFirstIsNotSaidAgain) {
+  constexpr std::size_t kLimit = 4096;
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(*root_.open_below("var/lib"), "r", kLimit, checkpoint_of(4_GiB)));
+  for (int i = 0; !std::filesystem::exists(tree_.path("var/lib/r.1")); ++i) {
+    ASSERT_TRUE(kept.add(moment_at(i, 1_GiB)));
+  }
+  const auto learned = [this](const std::string& name) {
+    std::ifstream file{tree_.path("var/lib/" + name), std::ios::binary};
+    return told_by(std::string{std::istreambuf_iterator<char>{file}, {}}).learned.at(0);
+  };
+  EXPECT_EQ(learned("r.1"), checkpoint_of(4_GiB));
+  EXPECT_EQ(learned("r"), std::nullopt);
+}
+
+class RecordTest : public testing::Test {
+ protected:
+  RecordTest() {
+    tree_.directory("var/lib/eviction-agent");
+    tree_.file("proc/meminfo",
+               "MemTotal: 4194304 kB\nMemFree: 2097152 kB\nMemAvailable: 2097152 kB\n");
+  }
+
+  /// One full look.
+  void record_once() {
+    auto loop = systemd::EventLoop::create();
+    ASSERT_TRUE(loop);
+    const auto stop = loop->after(milliseconds{50}, [&loop] { loop->exit(0); });
+    const auto moments = record(open_host(tree_.path("proc"), tree_.path("sys"), tree_.path()),
+                                config::AgentConfig{},
+                                {.file = tree_.path("r"), .duration = {}},
+                                *loop);
+    ASSERT_TRUE(moments) << to_text(moments.error());
+    ASSERT_EQ(*moments, 1U);
+  }
+
+  [[nodiscard]] Told told() const {
+    std::ifstream file{tree_.path("r"), std::ios::binary};
+    return told_by(std::string{std::istreambuf_iterator<char>{file}, {}});
+  }
+
+  tests::TemporaryTree tree_;
+};
+
+TEST_F(RecordTest, BegunAgainItSaysNothingOfGrowthWhereNothingIsKnown) {
+  record_once();
+  record_once();
+  EXPECT_THAT(told().learned, testing::ElementsAre(std::nullopt, std::nullopt));
+}
+
+TEST_F(RecordTest, BeginsWithWhatTheDaemonLearned) {
+  tree_.file("var/lib/eviction-agent/growth.json", render_growth(checkpoint_of(4_GiB)));
+  record_once();
+  EXPECT_THAT(told().learned, testing::ElementsAre(checkpoint_of(4_GiB)));
 }
 
 TEST_F(KeptRecordingTest, WhatIsNoneIsSetAsideOrLeftAlone) {
