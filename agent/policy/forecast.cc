@@ -280,7 +280,8 @@ Forecast Forecaster::forecast() const {
       if (probability < wanted || before >= wanted) {
         return std::nullopt;
       }
-      const double part = (wanted - before) / (probability - before);
+      // Only what is reached already is certain.
+      const double part = probability >= 1 ? 0 : (wanted - before) / (probability - before);
       return std::chrono::duration_cast<std::chrono::seconds>(at + part * (horizon.horizon - at));
     };
     constexpr double kHalf = 0.5;

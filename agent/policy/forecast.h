@@ -35,8 +35,8 @@ struct Forecast {
                                                          HorizonForecast{kHorizons[1]},
                                                          HorizonForecast{kHorizons[2]},
                                                          HorizonForecast{kHorizons[3]}};
-  /// When the threshold is reached with probability 1/2, and 1/10. Absent: later than the longest
-  /// horizon, or there is no probability.
+  /// When the threshold is reached with probability 1/2, and 1/10; 0: it is reached already.
+  /// Absent: later than the longest horizon, or there is no probability.
   std::optional<std::chrono::seconds> median = {};
   std::optional<std::chrono::seconds> worst_decile = {};
 };

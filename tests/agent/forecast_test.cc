@@ -75,6 +75,8 @@ TEST(Forecaster, WhatIsReachedIsCertain) {
     }
   }
   EXPECT_TRUE(within_five_minutes(forecast).probability);
+  EXPECT_EQ(forecast.median, seconds{0});
+  EXPECT_EQ(forecast.worst_decile, seconds{0});
 }
 
 // The threshold is far: what was learned on a level that the node often reaches says how far.
