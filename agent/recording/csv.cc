@@ -249,6 +249,18 @@ class Row {
   bool bad_ = false;
 };
 
+/// Without the counts of anonymous memory and page cache nothing tells what the kernel holds: what
+/// is not available is then taken to be held by processes, and the kubelet to see what the kernel
+/// does.
+void assume_counts(Observation& seen, Bytes available) {
+  if (seen.root_stat && seen.root_stat->anon && seen.root_stat->file) {
+    return;
+  }
+  seen.root_stat.reset();
+  seen.meminfo->mem_free = available;
+  seen.meminfo->anon_pages = std::max(seen.meminfo->mem_total - available, Bytes{});
+}
+
 /// Whether the line has what a moment needs; then call was called.
 bool tell(Row row, const std::function<void(const Moment&)>& call) {
   constexpr std::int64_t kMostSeconds = 253'402'300'799;
@@ -257,12 +269,13 @@ bool tell(Row row, const std::function<void(const Moment&)>& call) {
   const Number full = row.number("full");
   const Number total = row.number("mem_total_bytes");
   const Number available = row.number("mem_available_bytes");
-  if (!time || *time > kMostSeconds || since_boot.value_or(0) > kMostSeconds || !available) {
+  if (!time || *time > kMostSeconds || since_boot.value_or(0) > kMostSeconds || !total ||
+      !available) {
     return false;
   }
   Moment moment{.at = std::chrono::sys_seconds{std::chrono::seconds{*time}},
                 .since_boot = std::chrono::seconds{since_boot.value_or(*time)},
-                .mem_total = Bytes{total.value_or(*available)},
+                .mem_total = Bytes{*total},
                 .mem_available = Bytes{*available}};
   Observation seen;
   if (full.value_or(1) != 0) {
@@ -276,6 +289,7 @@ bool tell(Row row, const std::function<void(const Moment&)>& call) {
         column.set(seen, *number);
       }
     }
+    assume_counts(seen, *moment.mem_available);
     moment.seen = &seen;
   }
   if (row.bad()) {
@@ -283,6 +297,17 @@ bool tell(Row row, const std::function<void(const Moment&)>& call) {
   }
   call(moment);
   return true;
+}
+
+/// "time, mem_total_bytes"; empty: all that are needed are there.
+std::string missing_columns(const std::map<std::string_view, std::size_t>& names) {
+  std::string missing = names.contains("time") || names.contains("t_s") ? "" : "time";
+  for (const char* name : {"mem_total_bytes", "mem_available_bytes"}) {
+    if (!names.contains(name)) {
+      missing += (missing.empty() ? "" : ", ") + std::string{name};
+    }
+  }
+  return missing;
 }
 
 tl::unexpected<Error> wrong(std::size_t line, std::string what) {
@@ -331,12 +356,11 @@ Result<void> read_csv(std::string_view text, const std::function<void(const Mome
       for (std::size_t i = 0; i < cells.size(); ++i) {
         names.emplace(cells[i], i);
       }
-      if (!names.contains("mem_available_bytes") ||
-          (!names.contains("time") && !names.contains("t_s"))) {
-        return wrong(line, "the columns time and mem_available_bytes are missing");
+      if (const std::string missing = missing_columns(names); !missing.empty()) {
+        return wrong(line, "there is no column " + missing);
       }
     } else if (!tell(Row{names, cells}, call)) {
-      return wrong(line, "time, mem_available_bytes or another number is none");
+      return wrong(line, "time, mem_total_bytes, mem_available_bytes or another number is none");
     }
   }
   return names.empty() ? wrong(1, "it is empty") : Result<void>{};

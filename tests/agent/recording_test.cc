@@ -411,9 +411,9 @@ TEST(Csv, ReadsBackWhatItWrote) {
 
 TEST(Csv, TakesWhatOtherToolsWrite) {
   std::vector<Moment> moments;
-  const Result<void> read =
-      read_csv("mem_available_bytes,note,t_s\r\n1024,x,60\n2048,,2026-11-22\n",
-               [&](const Moment& moment) { moments.push_back(moment); });
+  const Result<void> read = read_csv(
+      "mem_available_bytes,note,t_s,mem_total_bytes\r\n1024,x,60,4096\n2048,,2026-11-22,4096\n",
+      [&](const Moment& moment) { moments.push_back(moment); });
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().line, 3U);
   ASSERT_EQ(moments.size(), 1U);
@@ -421,8 +421,35 @@ TEST(Csv, TakesWhatOtherToolsWrite) {
   EXPECT_EQ(moments[0].since_boot, seconds{60});
 }
 
+// Nothing says what the kernel holds: not that it holds all that is in use.
+TEST(Csv, WithoutCountsOfPagesTheNeedIsThatOfGrowth) {
+  for (const char* text : {"t_s,mem_total_bytes,mem_available_bytes\n60,137438953472,34359738368\n",
+                           "t_s,mem_total_bytes,mem_available_bytes,mem_free_bytes,"
+                           "inactive_file_bytes,anon_bytes\n"
+                           "60,137438953472,34359738368,1073741824,21474836480,96636764160\n"}) {
+    std::optional<Plan> plan;
+    ASSERT_TRUE(read_csv(text, [&plan](const Moment& moment) {
+      plan = make_plan(*moment.seen, config::AgentConfig{});
+    }));
+    EXPECT_EQ(plan->memory.kubelet_available, 32_GiB);
+    EXPECT_EQ(*plan->memory.kernel + *plan->memory.reserve, 0_B);
+    ASSERT_TRUE(plan->sizing.need);
+    EXPECT_GE(*plan->sizing.need, plan->sizing.growth->bytes);
+    EXPECT_LT(*plan->sizing.need, plan->sizing.growth->bytes + 1_GiB);
+  }
+}
+
+TEST(Csv, TellsWhichColumnIsMissing) {
+  const auto error_of = [](std::string_view text) {
+    return read_csv(text, [](const Moment&) {}).error().what;
+  };
+  EXPECT_THAT(error_of("t_s,mem_available_bytes\n1,2\n"), HasSubstr("no column mem_total_bytes"));
+  EXPECT_THAT(error_of("mem_total_bytes\n1\n"), HasSubstr("no column time, mem_available_bytes"));
+}
+
 TEST(Csv, RefusesWhatIsNone) {
-  const std::string head = "time,mem_available_bytes\n";
+  const std::string head = "mem_total_bytes,time,mem_available_bytes\n9,";
+  EXPECT_TRUE(read_csv(head + "1,1\n", [](const Moment&) {}));
   for (const std::string& text : {std::string{},
                                   std::string{"\n"},
                                   std::string{"time\n1\n"},
