@@ -203,11 +203,14 @@ std::vector<std::string_view> split(std::string_view line) {
   }
 }
 
-/// Whole, within 0 and kMost, after the decimal point nothing counts.
+/// Whole, within 0 and kMost; digits after a decimal point do not count.
 Number parse_number(std::string_view cell) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  const bool whole = end == cell.data() + cell.size() || *end == '.';
+  const std::string_view rest = cell.substr(static_cast<std::size_t>(end - cell.data()));
+  const bool whole =
+      rest.empty() ||
+      (rest.starts_with('.') && rest.find_first_not_of("0123456789", 1) == std::string_view::npos);
   return error == std::errc{} && whole && value >= 0 && value <= kMost ? Number{value}
                                                                        : std::nullopt;
 }
@@ -233,9 +236,14 @@ class Row {
                                                                   : std::string_view{};
   }
 
-  /// Of "time" as seconds since 1970 or as "2026-11-22T12:00:00Z", or of "t_s".
+  /// Of "time" as seconds since 1970, as "2026-11-22T12:00:00Z" or "2026-11-22 12:00:00", or of
+  /// "t_s".
   [[nodiscard]] Number time() {
-    if (const auto at = config::parse_utc(text("time"))) {
+    std::string date{text("time")};
+    if (const std::size_t space = date.find(' '); space != std::string::npos) {
+      date = date.replace(space, 1, "T") + 'Z';
+    }
+    if (const auto at = config::parse_utc(date)) {
       return at->time_since_epoch().count();
     }
     return text("time").empty() ? number("t_s") : number("time");
@@ -347,12 +355,20 @@ std::string csv_row(const Moment& moment) {
 }
 
 Result<void> read_csv(std::string_view text, const std::function<void(const Moment&)>& call) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   std::map<std::string_view, std::size_t> names;
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::vector<std::string_view> cells = split(text.substr(0, end));
+    const std::string_view row = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line == 1) {
+    if (row.find_first_not_of(" \t\r") == std::string_view::npos) {
+      continue;
+    }
+    const std::vector<std::string_view> cells = split(row);
+    if (names.empty()) {
       for (std::size_t i = 0; i < cells.size(); ++i) {
         names.emplace(cells[i], i);
       }

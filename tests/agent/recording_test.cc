@@ -421,6 +421,19 @@ TEST(Csv, TakesWhatOtherToolsWrite) {
   EXPECT_EQ(moments[0].since_boot, seconds{60});
 }
 
+TEST(Csv, PassesOverEmptyLinesAndAByteOrderMark) {
+  std::vector<seconds> times;
+  const Result<void> read = read_csv(
+      "\xef\xbb\xbf\n"
+      "time,mem_total_bytes,mem_available_bytes\r\n\r\n"
+      "60,4096,1024.000\n\n \n"
+      "1970-01-01 00:02:00,4096,1024\n"
+      "1970-01-01T00:03:00Z,4096,1024\n\n",
+      [&](const Moment& moment) { times.push_back(moment.at.time_since_epoch()); });
+  ASSERT_TRUE(read) << to_text(read.error());
+  EXPECT_THAT(times, testing::ElementsAre(seconds{60}, seconds{120}, seconds{180}));
+}
+
 // Nothing says what the kernel holds: not that it holds all that is in use.
 TEST(Csv, WithoutCountsOfPagesTheNeedIsThatOfGrowth) {
   for (const char* text : {"t_s,mem_total_bytes,mem_available_bytes\n60,137438953472,34359738368\n",
@@ -457,6 +470,10 @@ TEST(Csv, RefusesWhatIsNone) {
                                   head + "1\n",
                                   head + "1,-1\n",
                                   head + "1,1e9\n",
+                                  head + "1,0.xyz\n",
+                                  head + "1,137438953472.hello\n",
+                                  head + "1970-01-01 00:02:00Z,1\n",
+                                  head + "1970-01-01 00:02:60,1\n",
                                   head + "1,99999999999999999999\n",
                                   head + "999999999999999,1\n",
                                   head + std::string("1,1\0", 4) + "\n"}) {
