@@ -95,8 +95,21 @@ Guard not_shadowed(const Observation& seen) {
   if (!seen.kubelet || seen.kubelet->target == Target::kNone) {
     return {"not-shadowed", std::nullopt, "no file of ours would be read here"};
   }
+  const Kubelet& kubelet = *seen.kubelet;
+  if (!kubelet.loaded.errors.empty()) {
+    return {"not-shadowed",
+            false,
+            "the kubelet would not start again with its present flags and files; correct this "
+            "first: " +
+                kubelet.loaded.errors.front()};
+  }
   if (const std::optional<std::string> source = shadowed_by(seen)) {
     return {"not-shadowed", false, *source + " sets the signal after our file"};
+  }
+  if (!kubelet.problems.empty()) {
+    return {"not-shadowed",
+            std::nullopt,
+            "not all of the kubelet's flags may be known: " + to_text(kubelet.problems.front())};
   }
   return {"not-shadowed", true, "nothing sets memory.available after our file"};
 }

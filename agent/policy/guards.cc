@@ -2,6 +2,7 @@
 #include "agent/policy/guards.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -197,6 +198,18 @@ Guard memory_manager(const Observation& seen, const Sizing& sizing) {
       "plus hard threshold"};
 }
 
+/// What a guard says of settings is not sure while the kubelet would refuse some of them.
+void doubt_settings(std::vector<Guard>& all) {
+  constexpr std::array kOfSettings = {
+      "requests-fit", "reserved-fit", "memory-manager", "foreign-value"};
+  for (Guard& guard : all) {
+    if (guard.ok == true && std::ranges::count(kOfSettings, guard.name) > 0) {
+      guard.ok.reset();
+      guard.reason = "not known while the kubelet would refuse its settings";
+    }
+  }
+}
+
 void bound_hard(Bounds& all, const std::optional<Bytes>& bound, const char* holder) {
   if (bound && (!all.hard || *bound < *all.hard)) {
     all.hard = bound;
@@ -264,17 +277,21 @@ std::vector<Guard> guards(const Observation& observation,
                           const Sizing& sizing,
                           const config::AgentConfig& config,
                           const Circumstances& circumstances) {
-  return {requests_fit(observation, memory, sizing),
-          headroom_now(memory, sizing, circumstances),
-          kubepods_room(observation, memory, sizing),
-          reserved_fit(observation, memory, sizing),
-          memory_manager(observation, sizing),
-          calm(observation, circumstances),
-          not_shadowed(observation),
-          settled(observation, circumstances),
-          restart_budget(circumstances, config),
-          version(observation, config),
-          foreign_value(observation, sizing, config)};
+  std::vector<Guard> all = {requests_fit(observation, memory, sizing),
+                            headroom_now(memory, sizing, circumstances),
+                            kubepods_room(observation, memory, sizing),
+                            reserved_fit(observation, memory, sizing),
+                            memory_manager(observation, sizing),
+                            calm(observation, circumstances),
+                            not_shadowed(observation),
+                            settled(observation, circumstances),
+                            restart_budget(circumstances, config),
+                            version(observation, config),
+                            foreign_value(observation, sizing, config)};
+  if (observation.kubelet && !observation.kubelet->loaded.errors.empty()) {
+    doubt_settings(all);
+  }
+  return all;
 }
 
 }  // namespace eviction::agent

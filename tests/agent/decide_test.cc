@@ -198,6 +198,16 @@ TEST(Decide, AValueThatTheKubeletWouldNotStartWithIsNotWritten) {
   EXPECT_EQ(decide(plan, {.mode = Mode::kEnforce}).act, Act::kNothing);
 }
 
+TEST(Decide, NothingIsAppliedBesideAFileThatTheKubeletRefuses) {
+  Observation seen = node();
+  seen.kubelet->loaded.errors = {"/etc/kubelet.conf.d/70-admin.conf: it is empty"};
+  const Plan plan = plan_of(seen);
+  EXPECT_EQ(outcome(plan), PlanOutcome::kRefused);
+  const Decision decision = decide(plan, {.mode = Mode::kEnforce});
+  EXPECT_EQ(decision.act, Act::kNothing);
+  EXPECT_THAT(decision.reason, HasSubstr("70-admin.conf"));
+}
+
 TEST(Decide, NothingIsDoneWithoutATarget) {
   Observation seen = node();
   seen.kubelet->target = Target::kNone;

@@ -213,6 +213,27 @@ TEST_F(GuardsTest, ALaterDropInShadowsAnEarlierOneDoesNot) {
   EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
 }
 
+// With an administrator's empty drop-in beside ours a restarted kubelet would not start.
+TEST_F(GuardsTest, AKubeletThatWouldRefuseItsFilesIsNotRestarted) {
+  seen.kubelet->loaded.errors = {std::string{kFolder} + "/70-admin.conf: it is empty"};
+  for (const Sizing& sizing : {hard(1_GiB), soft(1_GiB)}) {
+    const Guard refusing = guard("not-shadowed", sizing);
+    EXPECT_EQ(refusing.ok, false);
+    EXPECT_THAT(refusing.reason, HasSubstr("70-admin.conf: it is empty"));
+  }
+  for (const char* name : {"requests-fit", "reserved-fit", "memory-manager", "foreign-value"}) {
+    EXPECT_EQ(guard(name, hard(1_GiB)).ok, std::nullopt) << name;
+  }
+  EXPECT_EQ(guard("requests-fit", hard(9_GiB)).ok, false) << "it fits under no settings";
+}
+
+TEST_F(GuardsTest, FlagsThatAreNotSeenMayShadow) {
+  seen.kubelet->problems = {Error{ErrorKind::kUnsupported, {}, 0, "the flags are unknown"}};
+  const Guard unsure = guard("not-shadowed", hard(1_GiB));
+  EXPECT_EQ(unsure.ok, std::nullopt);
+  EXPECT_THAT(unsure.reason, HasSubstr("the flags are unknown"));
+}
+
 TEST_F(GuardsTest, AFreshNodeOrKubeletIsNotSettled) {
   EXPECT_EQ(guard("settled", hard(1_GiB)).ok, std::nullopt) << "a plan cannot know the rest";
   seen.kubelet->start = (10ULL * 3600 - 60) * 100;
