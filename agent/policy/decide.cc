@@ -94,12 +94,19 @@ std::optional<Decision> about_armed(const Plan& plan, const Situation& situation
   }
   const Bytes step = rounding_step(*plan.memory.capacity);
   const auto bound = requests_bound(plan.observation, plan.memory, step);
-  if (now->hard && bound && *now->hard > *bound) {
-    return protect_pods(plan, *now->hard, *bound);
+  if (now->hard && bound && *now->hard > bound->possible) {
+    return protect_pods(plan, *now->hard, bound->possible);
   }
   if (is_armed(plan)) {
     return Decision{
         situation.staged ? Act::kUnstage : Act::kNothing, {}, "the file has this value"};
+  }
+  if (now->hard && bound && *now->hard > bound->sure) {
+    return stage(plan,
+                 situation,
+                 fmt::format("the hard threshold of {} stays: only by estimates of requests would "
+                             "a pod not fit beside it",
+                             to_human(*now->hard)));
   }
   return std::nullopt;
 }
@@ -207,14 +214,14 @@ std::optional<std::string> unsafe_alone(const Plan& plan) {
   for (const Pod& pod : plan.observation.pods) {
     largest = std::max(largest, pod.request ? pod.request->high : Bytes{});
   }
-  if (*now->hard <= *bound - largest) {
+  if (*now->hard <= bound->sure - largest) {
     return std::nullopt;
   }
   return fmt::format(
       "the hard threshold of {} leaves {} for pods, less than the largest request "
       "here, {}, and no agent runs to watch over it",
       to_human(*now->hard),
-      to_human(std::max(*bound - *now->hard, Bytes{})),
+      to_human(std::max(bound->sure - *now->hard, Bytes{})),
       to_human(largest));
 }
 

@@ -87,8 +87,8 @@ class LowerWatch {
 };
 
 /// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
-/// withdrawn in every mode but observe, whatever else holds; nothing else is done while a guard
-/// does not allow it.
+/// withdrawn in every mode but observe, whatever else holds; estimated requests count with their
+/// lower end for this. Nothing else is done while a guard does not allow it.
 [[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
 
 /// Why the armed hard value cannot be left to itself while no agent runs: without margin for one

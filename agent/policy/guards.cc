@@ -107,17 +107,17 @@ Guard requests_fit(const Observation& seen, const MemoryAccount& memory, const S
             "memory requests of {} of {} pods are unknown", requests.unknown, seen.pods.size()));
     return guard;
   }
+  const std::optional<RequestsBound> bound = requests_bound(seen, memory, step);
   Guard guard = compare("requests-fit",
                         sizing,
-                        requests_bound(seen, memory, step),
+                        bound ? std::optional{bound->sure} : std::nullopt,
                         fmt::format("{} pods request {} of {}",
                                     seen.pods.size(),
                                     to_human(requests.high),
                                     human(allocatable_without_threshold(seen, memory))));
   if (requests.estimated > 0 && sizing.instrument != Instrument::kSoft) {
-    const bool even_low_fails = guard.ok == false && (sizing.hard ? *sizing.hard : *sizing.need) >
-                                                         *requests_bound(seen, memory, step) +
-                                                             (requests.high - requests.low);
+    const bool even_low_fails =
+        guard.ok == false && (sizing.hard ? *sizing.hard : *sizing.need) > bound->possible;
     guard.ok = even_low_fails ? std::optional{false} : std::nullopt;
     guard.reason += fmt::format("; {} of the requests are estimates (sum {} to {})",
                                 requests.estimated,
@@ -238,15 +238,15 @@ std::optional<Bytes> reserved_memory(const Observation& observation) {
   return sum;
 }
 
-std::optional<Bytes> requests_bound(const Observation& observation,
-                                    const MemoryAccount& memory,
-                                    Bytes step) {
+std::optional<RequestsBound> requests_bound(const Observation& observation,
+                                            const MemoryAccount& memory,
+                                            Bytes step) {
   const RequestSum requests = sum_requests(observation.pods);
   const std::optional<Bytes> room = allocatable_without_threshold(observation, memory);
   if (!room || !observation.pods_known || requests.unknown > 0) {
     return std::nullopt;
   }
-  return *room - requests.high - step;
+  return RequestsBound{*room - requests.high - step, *room - requests.low - step};
 }
 
 Bounds bounds(const Observation& observation,
@@ -254,7 +254,9 @@ Bounds bounds(const Observation& observation,
               const Need& need,
               const Circumstances& circumstances) {
   Bounds all;
-  bound_hard(all, requests_bound(observation, memory, need.step), "memory requests");
+  if (const auto requests = requests_bound(observation, memory, need.step)) {
+    bound_hard(all, requests->sure, "memory requests");
+  }
   bound_hard(all, kubepods_bound(observation, need.step), "memory used by pods");
   bound_hard(all, reserved_bound(observation, memory, need.step), "reserved memory and hugepages");
   if (const auto low = available_low(memory, circumstances)) {

@@ -44,10 +44,16 @@ struct Circumstances {
                             const Circumstances& circumstances);
 
 /// The largest hard threshold with which a restarted kubelet would admit every pod that runs now: C
-/// - V - hugepages - requests - step. Absent: a request is unknown.
-[[nodiscard]] std::optional<Bytes> requests_bound(const Observation& observation,
-                                                  const MemoryAccount& memory,
-                                                  Bytes step);
+/// - V - hugepages - requests - step. The two differ where requests are estimates.
+struct RequestsBound {
+  Bytes sure;      ///< with the upper ends: what is put in force holds by this one
+  Bytes possible;  ///< with the lower ends: above it a pod is rejected whatever it really requests
+};
+
+/// Absent: a request is unknown.
+[[nodiscard]] std::optional<RequestsBound> requests_bound(const Observation& observation,
+                                                          const MemoryAccount& memory,
+                                                          Bytes step);
 
 /// The guards of a sizing, in their order: requests-fit, headroom-now, kubepods-room, reserved-fit,
 /// memory-manager, calm, not-shadowed, settled, restart-budget, version, foreign-value.

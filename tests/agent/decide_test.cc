@@ -156,6 +156,21 @@ TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {
   }
 }
 
+// An estimate from oom_score_adj may be gigabytes above what a pod asks for.
+TEST(Decide, AValueInForceIsNotTakenAwayOnTheUpperEndOfAnEstimate) {
+  const Bytes hard = full_hard();
+  Observation seen = with_room(with_file(node(), {.hard = hard}), hard - 1_GiB);
+  MemoryRequest& request = *seen.pods.front().request;
+  request.source = RequestSource::kEstimate;
+  request.low = request.high - 2_GiB;
+  for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
+    EXPECT_EQ(decide(plan_of(seen), {.mode = mode}).act, Act::kStage);
+  }
+  request.low = request.high - 512_MiB;
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kShrink)
+      << "not even the lower end fits";
+}
+
 TEST(Decide, StagesWhereTheConfigurationAllowsNoRestart) {
   const Decision decision =
       decide(plan_of(node()), {.mode = Mode::kEnforce, .restart_forbidden = "restart-unit is no"});
