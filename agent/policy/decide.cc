@@ -126,6 +126,20 @@ std::optional<std::string> nothing_to_apply(const Plan& plan) {
   return std::nullopt;
 }
 
+/// What requests_bound() lacks.
+std::string unknown_for_requests(const Plan& plan) {
+  const Observation& seen = plan.observation;
+  if (!seen.pods_known) {
+    return "the pods are unknown";
+  }
+  if (!plan.memory.capacity) {
+    return "the memory of the node is unknown";
+  }
+  return fmt::format("memory requests of {} of {} pods are unknown",
+                     std::ranges::count_if(seen.pods, [](const Pod& pod) { return !pod.request; }),
+                     seen.pods.size());
+}
+
 }  // namespace
 
 void count_restart(Record& record, sys_seconds now) {
@@ -201,17 +215,22 @@ std::string_view to_text(Act act) {
 }
 
 std::optional<std::string> unsafe_alone(const Plan& plan) {
-  if (!plan.observation.kubelet || !plan.memory.capacity) {
+  const Observation& seen = plan.observation;
+  const auto now = seen.kubelet ? armed(*seen.kubelet) : std::nullopt;
+  if (!now || !now->hard) {
     return std::nullopt;
   }
-  const auto now = armed(*plan.observation.kubelet);
-  const auto bound =
-      requests_bound(plan.observation, plan.memory, rounding_step(*plan.memory.capacity));
-  if (!now || !now->hard || !bound) {
-    return std::nullopt;
+  const Bytes step = rounding_step(plan.memory.capacity.value_or(Bytes{}));
+  const auto bound = requests_bound(seen, plan.memory, step);
+  if (!bound) {
+    return fmt::format(
+        "{}, so whether pods fit beside the hard threshold of {} cannot be known, and no agent "
+        "runs to watch over it",
+        unknown_for_requests(plan),
+        to_human(*now->hard));
   }
   Bytes largest;
-  for (const Pod& pod : plan.observation.pods) {
+  for (const Pod& pod : seen.pods) {
     largest = std::max(largest, pod.request ? pod.request->high : Bytes{});
   }
   if (*now->hard <= bound->sure - largest) {

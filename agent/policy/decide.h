@@ -92,7 +92,8 @@ class LowerWatch {
 [[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
 
 /// Why the armed hard value cannot be left to itself while no agent runs: without margin for one
-/// more pod like the largest here, a later start of the kubelet could reject one. Absent: it can.
+/// more pod like the largest here, a later start of the kubelet could reject one, and it could
+/// where requests are unknown. Absent: it can.
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
 /// Whether our file has the plan's value, or one so close that a change is not worth a restart: two

@@ -193,6 +193,21 @@ TEST(Decide, AHardValueIsLeftAloneOnlyWithRoomForOneMoreLargePod) {
   EXPECT_THAT(*reason, HasSubstr("the largest request"));
 }
 
+TEST(Decide, AHardValueIsNotLeftAloneWhileRequestsAreUnknown) {
+  Observation seen = with_file(node(), {.hard = 1_GiB});
+  seen.pods.front().request.reset();
+  const auto reason = unsafe_alone(plan_of(seen));
+  ASSERT_TRUE(reason);
+  EXPECT_THAT(*reason, HasSubstr("requests of 1 of "));
+  seen.pods_known = false;
+  EXPECT_TRUE(unsafe_alone(plan_of(seen)));
+  seen.meminfo.reset();
+  EXPECT_TRUE(unsafe_alone(plan_of(seen)));
+  EXPECT_FALSE(unsafe_alone(plan_of(with_file(seen, {.soft = 1_GiB})))) << "it rejects nobody";
+  seen.kubelet->file_content.reset();
+  EXPECT_FALSE(unsafe_alone(plan_of(seen))) << "nothing is left";
+}
+
 TEST(Decide, ProtectsPodsAlsoUnderPressureAndInQuarantine) {
   Circumstances circumstances = all_well();
   circumstances.restart_refused = "quarantined";
