@@ -174,7 +174,13 @@ void render_target(Plan& plan) {
   plan.diff = diff_lines(kubelet.file_content.value_or(""), plan.file_content);
 }
 
-std::optional<Bytes> hard_in_force(const Observation& seen, Bytes capacity) {
+struct HardInForce {
+  Bytes bytes;
+  bool ours = false;  ///< it comes from the agent's file
+};
+
+/// Absent: the kubelet would refuse its settings.
+std::optional<HardInForce> hard_in_force(const Observation& seen, Bytes capacity) {
   const config::ParsedThresholds parsed =
       config::parse_thresholds(seen.kubelet->loaded.settings, version_of(*seen.kubelet));
   if (!parsed.errors.empty()) {
@@ -182,10 +188,11 @@ std::optional<Bytes> hard_in_force(const Observation& seen, Bytes capacity) {
   }
   for (const config::Threshold& threshold : parsed.thresholds) {
     if (threshold.signal == config::kMemoryAvailable && !threshold.soft) {
-      return config::threshold_bytes(threshold.value, capacity);
+      return HardInForce{config::threshold_bytes(threshold.value, capacity),
+                         is_ours(*seen.kubelet, threshold.source)};
     }
   }
-  return Bytes{};
+  return HardInForce{};
 }
 
 void tell_allocatable(Plan& plan) {
@@ -194,7 +201,7 @@ void tell_allocatable(Plan& plan) {
     plan.allocatable_absent = seen.kubelet ? "MemTotal is unknown" : "no kubelet found";
     return;
   }
-  const std::optional<Bytes> in_force = hard_in_force(seen, *plan.memory.capacity);
+  const std::optional<HardInForce> in_force = hard_in_force(seen, *plan.memory.capacity);
   if (!in_force) {
     plan.allocatable_absent = "the kubelet's present eviction settings are not valid";
     return;
@@ -203,9 +210,10 @@ void tell_allocatable(Plan& plan) {
   const auto allocatable = [&before, &plan](Bytes hard) {
     return std::max(std::max(before - hard, Bytes{}) - plan.memory.hugepages, Bytes{});
   };
-  plan.allocatable_now = allocatable(*in_force);
-  const bool unchanged = plan.sizing.instrument == Instrument::kNone;
-  plan.allocatable_after = allocatable(unchanged ? *in_force : plan.sizing.hard.value_or(Bytes{}));
+  plan.allocatable_now = allocatable(in_force->bytes);
+  const bool replaced = in_force->ours && plan.sizing.instrument != Instrument::kNone;
+  plan.allocatable_after =
+      allocatable(plan.sizing.hard.value_or(replaced ? Bytes{} : in_force->bytes));
 }
 
 /// What the condition MemoryPressure does on this node while a threshold is met.

@@ -246,6 +246,21 @@ TEST(Decide, NothingIsDoneWithoutATarget) {
   EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
 }
 
+TEST(Plan, ASoftThresholdLeavesTheHardOneThatOthersSet) {
+  Observation seen = with_room(node(), 512_MiB);
+  config::Setting& hard = seen.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"];
+  for (const char* source : {config::kKubeletDefault, "/etc/kubelet.conf"}) {
+    hard = {"100Mi", source};
+    const Plan plan = plan_of(seen);
+    ASSERT_EQ(plan.sizing.instrument, Instrument::kSoft);
+    EXPECT_EQ(plan.allocatable_after, plan.allocatable_now) << source;
+  }
+  hard.source = seen.kubelet->file;
+  const Plan plan = plan_of(with_file(seen, {.hard = 100_MiB}));
+  ASSERT_EQ(plan.sizing.instrument, Instrument::kSoft);
+  EXPECT_EQ(*plan.allocatable_after, *plan.allocatable_now + 100_MiB) << "our file is replaced";
+}
+
 /// A node that changes from hour to hour, and an agent that does what it decides.
 class Life {
  public:
