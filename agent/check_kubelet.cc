@@ -127,8 +127,8 @@ void check_shadowed(const Plan& plan, Findings& findings) {
   add(findings,
       "shadowed",
       Severity::kWarning,
-      "memory.available in the agent's file has no effect: " + *plan.shadowed_by + " overrides it",
-      "remove memory.available there, or set the value there by hand");
+      "what the agent's file says has no effect: " + *plan.shadowed_by + " overrides it",
+      "remove the setting there, or set there by hand what \"plan\" shows");
 }
 
 /// Below this a threshold is not crossed before the kernel has nothing left to give: no page cache

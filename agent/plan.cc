@@ -241,7 +241,7 @@ Plan make_plan(Observation observation,
   plan.workloads = sum_workloads(seen.pods);
   size_node(plan, config, circumstances);
   plan.guards = guards(seen, plan.memory, plan.sizing, config, circumstances);
-  plan.shadowed_by = shadowed_by(seen);
+  plan.shadowed_by = shadowed_by(seen, plan.sizing);
   if (seen.kubelet) {
     render_target(plan);
   }

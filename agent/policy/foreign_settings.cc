@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -13,6 +14,14 @@
 namespace eviction::agent {
 
 namespace {
+
+std::optional<config::Setting> memory_in(const std::optional<config::SettingMap>& map) {
+  if (!map) {
+    return std::nullopt;
+  }
+  const auto memory = map->find(config::kMemoryAvailable);
+  return memory == map->end() ? std::nullopt : std::optional{memory->second};
+}
 
 /// Who set a key, unless it was the kubelet's default or the agent.
 std::optional<std::string> foreign_source(const Observation& seen, const config::Setting& setting) {
@@ -24,11 +33,23 @@ std::optional<std::string> foreign_source(const Observation& seen, const config:
 
 std::optional<std::string> foreign_in(const Observation& seen,
                                       const std::optional<config::SettingMap>& map) {
-  if (!map) {
-    return std::nullopt;
+  const std::optional<config::Setting> setting = memory_in(map);
+  return setting ? foreign_source(seen, *setting) : std::nullopt;
+}
+
+/// What overrides one field of our drop-in: its flag replaces all that the files say of it,
+/// whatever keys a map has.
+std::optional<std::string> overriding(const Kubelet& kubelet,
+                                      const char* flag,
+                                      const std::optional<config::Setting>& setting) {
+  if (config::flag_value(kubelet.arguments, flag)) {
+    return "--" + std::string{flag};
   }
-  const auto found = map->find(config::kMemoryAvailable);
-  return found == map->end() ? std::nullopt : foreign_source(seen, found->second);
+  const std::string folder = kubelet.file.substr(0, kubelet.file.rfind('/') + 1);
+  if (setting && setting->source.starts_with(folder) && setting->source > kubelet.file) {
+    return setting->source;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -44,27 +65,25 @@ bool is_ours(const Kubelet& kubelet, const std::string& source) {
   return source.starts_with("--eviction-");
 }
 
-std::optional<std::string> shadowed_by(const Observation& observation) {
+std::optional<std::string> shadowed_by(const Observation& observation, const Sizing& sizing) {
   if (!observation.kubelet || !is_drop_in(observation.kubelet->target)) {
     return std::nullopt;
   }
   const Kubelet& kubelet = *observation.kubelet;
-  // A flag replaces the whole map that the files built, whatever keys it has.
-  for (const char* flag : {"eviction-hard", "eviction-minimum-reclaim"}) {
-    if (config::flag_value(kubelet.arguments, flag)) {
-      return "--" + std::string{flag};
-    }
-  }
-  const std::string folder = kubelet.file.substr(0, kubelet.file.rfind('/') + 1);
   const config::KubeletSettings& settings = kubelet.loaded.settings;
-  for (const auto* map : {&settings.eviction_hard, &settings.eviction_minimum_reclaim}) {
-    if (!*map) {
-      continue;
-    }
-    const auto memory = (*map)->find(config::kMemoryAvailable);
-    if (memory != (*map)->end() && memory->second.source.starts_with(folder) &&
-        memory->second.source > kubelet.file) {
-      return memory->second.source;
+  using Field = std::pair<const char*, std::optional<config::Setting>>;
+  std::vector<Field> fields = {
+      {"eviction-hard", memory_in(settings.eviction_hard)},
+      {"eviction-minimum-reclaim", memory_in(settings.eviction_minimum_reclaim)}};
+  if (sizing.soft) {
+    fields.emplace_back("eviction-soft", memory_in(settings.eviction_soft));
+    fields.emplace_back("eviction-soft-grace-period",
+                        memory_in(settings.eviction_soft_grace_period));
+    fields.emplace_back("eviction-max-pod-grace-period", settings.eviction_max_pod_grace_period);
+  }
+  for (const auto& [flag, setting] : fields) {
+    if (std::optional<std::string> source = overriding(kubelet, flag, setting)) {
+      return source;
     }
   }
   return std::nullopt;
@@ -91,7 +110,7 @@ std::optional<std::string> soft_in_use(const Observation& seen) {
   return std::nullopt;
 }
 
-Guard not_shadowed(const Observation& seen) {
+Guard not_shadowed(const Observation& seen, const Sizing& sizing) {
   if (!seen.kubelet || seen.kubelet->target == Target::kNone) {
     return {"not-shadowed", std::nullopt, "no file of ours would be read here"};
   }
@@ -103,8 +122,8 @@ Guard not_shadowed(const Observation& seen) {
             "first: " +
                 kubelet.loaded.errors.front()};
   }
-  if (const std::optional<std::string> source = shadowed_by(seen)) {
-    return {"not-shadowed", false, *source + " sets the signal after our file"};
+  if (const std::optional<std::string> source = shadowed_by(seen, sizing)) {
+    return {"not-shadowed", false, *source + " overrides our file"};
   }
   if (!kubelet.problems.empty()) {
     return {"not-shadowed",

@@ -14,15 +14,16 @@ namespace eviction::agent {
 /// Whether the agent wrote what this source (a file or a flag) says.
 [[nodiscard]] bool is_ours(const Kubelet& kubelet, const std::string& source);
 
-/// What sets memory.available over our file: a flag, or a drop-in that sorts later. Absent:
+/// What overrides our file with this sizing in it: a flag, or a drop-in that sorts later. Absent:
 /// nothing.
-[[nodiscard]] std::optional<std::string> shadowed_by(const Observation& observation);
+[[nodiscard]] std::optional<std::string> shadowed_by(const Observation& observation,
+                                                     const Sizing& sizing);
 
 /// Why a soft threshold of ours would change somebody else's soft settings. Absent: it would not.
 [[nodiscard]] std::optional<std::string> soft_in_use(const Observation& seen);
 
 /// The guards that keep the agent off what others have set.
-[[nodiscard]] Guard not_shadowed(const Observation& seen);
+[[nodiscard]] Guard not_shadowed(const Observation& seen, const Sizing& sizing);
 [[nodiscard]] Guard foreign_value(const Observation& seen,
                                   const Sizing& sizing,
                                   const config::AgentConfig& config);

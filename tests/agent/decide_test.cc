@@ -238,6 +238,13 @@ TEST(Decide, NothingIsAppliedBesideAFileThatTheKubeletRefuses) {
   EXPECT_THAT(decision.reason, HasSubstr("70-admin.conf"));
 }
 
+TEST(Decide, ASoftValueWhoseGraceAFlagReplacesIsNotApplied) {
+  Observation seen = with_room(node(), 512_MiB);
+  ASSERT_EQ(plan_of(seen).sizing.instrument, Instrument::kSoft);
+  seen.kubelet->arguments.emplace_back("--eviction-soft-grace-period=nodefs.available=5m");
+  EXPECT_EQ(outcome(plan_of(seen)), PlanOutcome::kRefused);
+}
+
 TEST(Decide, NothingIsDoneWithoutATarget) {
   Observation seen = node();
   seen.kubelet->target = Target::kNone;

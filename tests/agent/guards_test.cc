@@ -234,6 +234,40 @@ TEST_F(GuardsTest, FlagsThatAreNotSeenMayShadow) {
   EXPECT_THAT(unsure.reason, HasSubstr("the flags are unknown"));
 }
 
+TEST_F(GuardsTest, AFlagShadowsTheSoftSettingsOfADropIn) {
+  for (const char* flag : {"--eviction-soft=",
+                           "--eviction-soft-grace-period=nodefs.available=5m",
+                           "--eviction-max-pod-grace-period=60"}) {
+    SCOPED_TRACE(flag);
+    const std::vector<std::string> before = seen.kubelet->arguments;
+    seen.kubelet->arguments.emplace_back(flag);
+    const Guard shadowed = guard("not-shadowed", soft(1_GiB));
+    EXPECT_EQ(shadowed.ok, false);
+    EXPECT_THAT(flag, HasSubstr(shadowed.reason.substr(0, shadowed.reason.find(' '))));
+    EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true) << "there is nothing soft in our file";
+    seen.kubelet->arguments = before;
+  }
+}
+
+TEST_F(GuardsTest, ALaterDropInShadowsTheSoftSettingsOfOurs) {
+  config::KubeletSettings& settings = seen.kubelet->loaded.settings;
+  const config::Setting later{"300", std::string{kFolder} + "/90-admin.conf"};
+  const config::Setting earlier{"300", std::string{kFolder} + "/50-admin.conf"};
+  for (auto* map : {&settings.eviction_soft, &settings.eviction_soft_grace_period}) {
+    map->emplace()["memory.available"] = later;
+    EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false);
+    EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
+    (**map)["memory.available"] = earlier;
+    EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, true);
+    map->reset();
+  }
+  settings.eviction_max_pod_grace_period = later;
+  EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false);
+  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
+  settings.eviction_max_pod_grace_period = earlier;
+  EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, true);
+}
+
 TEST_F(GuardsTest, AFreshNodeOrKubeletIsNotSettled) {
   EXPECT_EQ(guard("settled", hard(1_GiB)).ok, std::nullopt) << "a plan cannot know the rest";
   seen.kubelet->start = (10ULL * 3600 - 60) * 100;
