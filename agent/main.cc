@@ -254,12 +254,18 @@ ExitCode run_on_node(const CommandLine& line) {
   if (!host.root) {
     return complain(kUsage, to_text(host.root.error()));
   }
-  const config::LoadedConfig loaded = load_config(line, *host.root);
+  config::LoadedConfig loaded = load_config(line, *host.root);
+  // What the agent wrote has to be removable whatever its configuration has become.
+  const bool tolerant = line.command == config::Command::kRollback;
   for (const Error& error : loaded.errors) {
-    complain(kUsage, to_text(error));
+    complain(kUsage, (tolerant ? "warning: " : "") + to_text(error));
   }
   if (!loaded.errors.empty()) {
-    return kUsage;
+    if (!tolerant) {
+      return kUsage;
+    }
+    complain(kDone, "warning: rollback goes on with the default configuration");
+    loaded.config = {};
   }
   const Progress progress = [](const std::string& text) {
     static_cast<void>(std::fprintf(stderr, "%s\n", text.c_str()));
