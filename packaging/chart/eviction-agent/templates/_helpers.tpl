@@ -31,7 +31,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* One INI file; the mode is given, since a node that was put back must not begin anew. */ -}}
 {{- define "eviction-agent.ini" -}}
-{{- $sections := deepCopy .root.Values.config -}}
+{{- $sections := deepCopy (.root.Values.config | default dict) -}}
+{{- if hasKey (get $sections "agent" | default dict) "mode" -}}
+{{- fail "config.agent.mode has no effect: set the value mode instead" -}}
+{{- end -}}
+{{- if and .root.Values.metrics.enabled (hasKey (get $sections "metrics" | default dict) "listen") -}}
+{{- fail "config.metrics.listen has no effect while metrics.enabled: set metrics.address and metrics.port instead" -}}
+{{- end -}}
 {{- $_ := set $sections "agent" (merge (dict "mode" .mode) (get $sections "agent" | default dict)) -}}
 {{- if .root.Values.restartUnit -}}
 {{- $_ := set $sections "kubelet" (merge (dict "restart-unit" "yes") (get $sections "kubelet" | default dict)) -}}
@@ -42,7 +48,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- range $section, $keys := $sections }}
 [{{ $section }}]
 {{- range $key, $value := $keys }}
-{{ $key }} = {{ $value }}
+{{- /* YAML's yes and no are booleans, which would be written as true and false. */}}
+{{ $key }} = {{ if kindIs "bool" $value }}{{ ternary "yes" "no" $value }}{{ else }}{{ $value }}{{ end }}
 {{- end }}
 {{ end -}}
 {{- end }}
