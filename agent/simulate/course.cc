@@ -36,17 +36,17 @@ void follow(std::vector<PodSpec>& pods, const std::vector<PodSample>& samples) {
   for (const PodSample& sample : samples) {
     std::vector<Point>& course = courses[sample.pod];
     if (course.empty() && sample.at > 0) {
-      course.push_back({sample.at - 1, 0});
+      course.push_back({sample.at - 1, 0, true});
     } else if (!course.empty() && sample.at - course.back().at > kAbsentAfter) {
-      course.push_back({course.back().at + 1, 0});
-      course.push_back({sample.at - 1, 0});
+      course.push_back({course.back().at + 1, 0, true});
+      course.push_back({sample.at - 1, 0, true});
     }
     course.push_back({sample.at, sample.mib});
   }
   for (std::size_t i = 0; i < pods.size(); ++i) {
     std::vector<Point>& course = courses[i];
     if (samples.back().at - course.back().at > kAbsentAfter) {
-      course.push_back({course.back().at + 1, 0});
+      course.push_back({course.back().at + 1, 0, true});
     }
     pods[i].behaviour = Behaviour::kTrace;
     pods[i].base = course.front().mib;

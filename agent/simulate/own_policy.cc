@@ -89,6 +89,9 @@ void set_memory(Observation& seen, const ModelNode& node) {
 ModelNode without_memory(const ModelNode& node) {
   std::vector<PodSpec> pods;
   for (const ModelPod& pod : node.pods()) {
+    if (!pod.is_here()) {
+      continue;
+    }
     const PodSpec& spec = pod.spec();
     pods.push_back({.name = spec.name,
                     .workload = spec.workload,

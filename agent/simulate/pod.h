@@ -27,6 +27,7 @@ enum class Behaviour {
 struct Point {
   double at = 0;
   double mib = 0;
+  bool away = false;  ///< from here to the next point the pod is not on the node
 };
 
 /// What a pod is, and what it will do. Sizes in MiB, rates in MiB/s, times in s.
@@ -71,7 +72,9 @@ class ModelPod {
   [[nodiscard]] bool runs() const { return state_ == State::kRuns; }
 
   /// Its containers may be gone for a moment, but the pod is on the node.
-  [[nodiscard]] bool is_here() const { return state_ != State::kGone && state_ != State::kDies; }
+  [[nodiscard]] bool is_here() const {
+    return state_ != State::kGone && state_ != State::kDies && !is_away();
+  }
 
   /// Evicted, and its memory not yet free.
   [[nodiscard]] bool dies() const { return state_ == State::kDies; }
@@ -81,6 +84,8 @@ class ModelPod {
 
  private:
   enum class State { kRuns, kDies, kRestarts, kGone };
+
+  [[nodiscard]] bool is_away() const { return spec_->points && (*spec_->points)[point_].away; }
 
   void start(double now);
   void choose(double now);

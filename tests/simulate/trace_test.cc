@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <spdlog/fmt/fmt.h>
 
 #include "agent/simulate/node.h"
+#include "agent/simulate/run.h"
 #include "agent/simulate/scenario.h"
 
 namespace eviction::agent::simulate {
@@ -50,6 +52,26 @@ TEST(Trace, DatesAreTimesAndLongPausesAreCutOut) {
       1);
   ASSERT_TRUE(scenario.has_value());
   EXPECT_EQ(scenario->seconds, 60 + 60);
+}
+
+// Jobs one after the other need no more room than one of them: none is turned away.
+TEST(Trace, APodIsOnTheNodeOnlyWhileItIsThere) {
+  constexpr int kJobs = 8;
+  std::string text = "t_s,pod,mib\n";
+  for (int at = 0; at < kJobs * 3600; at += 60) {
+    text += fmt::format("{0},base,8000\n{0},job-{1},4000\n", at, at / 3600);
+  }
+  const auto scenario = from_trace(text, "trace", 20 * 1024, 1);
+  ASSERT_TRUE(scenario);
+  ModelNode node{scenario->node, scenario->pods, 1};
+  const auto here = [&node] { return std::ranges::count_if(node.pods(), &ModelPod::is_here); };
+  EXPECT_EQ(here(), 2);
+  for (int second = 1; second <= 3 * 3600 + 1800; ++second) {
+    node.step(second, 1);
+  }
+  EXPECT_EQ(here(), 2);
+  EXPECT_TRUE(node.pods()[4].is_here());
+  EXPECT_EQ(run(*scenario, "ours", {}).rejected, 0);
 }
 
 // The pods, the system and the kernel take 92 % of it at the highest.
