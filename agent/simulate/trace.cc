@@ -156,13 +156,22 @@ Result<Trace> parse(std::string_view text) {
   return all;
 }
 
-double highest_sum(const Trace& all) {
-  std::vector<double> now(all.pods.size(), 0.0);
+/// The most that all pods hold at one time. At each time what falls is taken first, so that no sum
+/// is of two times.
+double highest_sum(const std::vector<PodSpec>& pods) {
+  std::vector<std::pair<double, double>> rises;
+  for (const PodSpec& pod : pods) {
+    double before = 0;
+    for (const Point& point : *pod.points) {
+      rises.emplace_back(point.at, point.mib - before);
+      before = point.mib;
+    }
+  }
+  std::ranges::sort(rises);
   double sum = 0;
   double highest = 0;
-  for (const PodSample& sample : all.samples) {
-    sum += sample.mib - now[sample.pod];
-    now[sample.pod] = sample.mib;
+  for (const auto& [at, rise] : rises) {
+    sum += rise;
     highest = std::max(highest, sum);
   }
   return highest;
@@ -194,9 +203,10 @@ Result<Scenario> from_trace(std::string_view text,
   scenario.name = name;
   scenario.seed = seed;
   scenario.seconds = std::max(all->samples.back().at, 60.0);
-  scenario.node = node_of(capacity_mib > 0 ? capacity_mib : fitting_capacity(highest_sum(*all)));
   scenario.pods = std::move(all->pods);
   follow(scenario.pods, all->samples);
+  scenario.node =
+      node_of(capacity_mib > 0 ? capacity_mib : fitting_capacity(highest_sum(scenario.pods)));
   for (PodSpec& pod : scenario.pods) {
     std::vector<double> sorted;
     std::ranges::transform(*pod.points, std::back_inserter(sorted), &Point::mib);

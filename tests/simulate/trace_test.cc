@@ -88,6 +88,17 @@ TEST(Trace, TheNodeFits) {
   EXPECT_NEAR(least / scenario->node.capacity, 0.08, 0.01);
 }
 
+TEST(Trace, ThePodsThatAreGoneNeedNoRoom) {
+  const auto capacity = [](const char* samples) {
+    return from_trace("t_s,pod,mib\n" + std::string{samples}, "trace", 0, 1)->node.capacity;
+  };
+  const double one = capacity("0,a,50000\n1800,c,0\n");
+  EXPECT_NEAR(one, 50000 / 0.92, 3000);
+  EXPECT_EQ(capacity("0,a,50000\n600,c,0\n1200,b,50000\n"), one);
+  EXPECT_EQ(capacity("0,a,50000\n60,a,0\n60,b,50000\n"), one);
+  EXPECT_GT(capacity("0,a,50000\n240,b,50000\n300,a,50000\n"), 1.9 * one);
+}
+
 TEST(Trace, SaysWhatIsWrongAndWhere) {
   struct Case {
     const char* text;
