@@ -23,6 +23,7 @@ struct NodeSpec {
   double system = 0;        ///< anonymous memory outside kubepods: kubelet, runtime, journal, ...
   double cache = 0;         ///< page cache that would be held if there were room
   double hot_cache = 0.4;   ///< its part on the active list
+  double reserved = 0;      ///< kube and system together, whatever the policy adds
   double kubepods_max = 0;  ///< memory.max of kubepods: capacity less what is reserved
   /// What exiting processes give back a second. Source: measured, freeing is about twice as fast as
   /// faulting in, 1.9 to 2.1 GiB/s on a 2026 x86-64 server.

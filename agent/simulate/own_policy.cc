@@ -42,8 +42,11 @@ milliseconds since_boot(double now) {
   return milliseconds{std::llround((now + kUptime) * 1000)};
 }
 
-Thresholds thresholds_of(const Sizing& sizing) {
-  return {.hard = mib(sizing.hard), .soft = mib(sizing.soft), .reclaim = mib(sizing.reclaim)};
+Thresholds thresholds_of(const Sizing& sizing, const NodeSpec& node) {
+  return {.hard = mib(sizing.hard),
+          .soft = mib(sizing.soft),
+          .reclaim = mib(sizing.reclaim),
+          .reserved = node.reserved};
 }
 
 void set_memory(Observation& seen, const ModelNode& node) {
@@ -83,6 +86,12 @@ void set_memory(Observation& seen, const ModelNode& node) {
   kubepods.max = cgroup::MemoryLimit{.bytes = bytes(spec.kubepods_max)};
   kubepods.stat = in_pods;
   seen.kubepods = kubepods;
+
+  if (spec.hugepages > 0) {
+    constexpr Bytes kHugepage{std::int64_t{2} << 20};
+    const auto count = std::llround(spec.hugepages * kMib / static_cast<double>(kHugepage.value()));
+    seen.hugepages = {{.page_size = kHugepage, .total = count}};
+  }
 }
 
 /// Its pods are placed, and none has taken memory yet.
@@ -129,6 +138,10 @@ Observation OwnPolicy::observe(const ModelNode& node, double now) const {
   kubelet.target = Target::kRke2Dropin;
   kubelet.file = kFile;
   kubelet.file_content = file_;
+  if (node.spec().reserved > 0) {
+    kubelet.loaded.settings.kube_reserved = config::SettingMap{
+        {"memory", {config::render_quantity(bytes(node.spec().reserved)), "--kube-reserved"}}};
+  }
   if (in_force_) {
     if (const auto own = config::parse_own_file(*in_force_, kFile); own && own->hard) {
       kubelet.loaded.settings.eviction_hard = config::SettingMap{
@@ -163,7 +176,7 @@ Thresholds OwnPolicy::set_up(const ModelNode& node) {
   reason_ = first.sizing.reason;
   file_ = first.file_content.empty() ? std::nullopt : std::optional{first.file_content};
   in_force_ = file_;
-  return thresholds_of(first.sizing);
+  return thresholds_of(first.sizing, node.spec());
 }
 
 void OwnPolicy::look(const ModelNode& node, double now) {
@@ -196,7 +209,7 @@ std::optional<Thresholds> OwnPolicy::walk(const ModelNode& node, double now) {
     in_force_ = file_;
     kubelet_start_ = now;
     count_restart(record_, sys_seconds{std::chrono::duration_cast<seconds>(since_boot(now))});
-    return thresholds_of(now_planned.sizing);
+    return thresholds_of(now_planned.sizing, node.spec());
   }
   return std::nullopt;
 }

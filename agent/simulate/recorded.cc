@@ -111,7 +111,8 @@ Result<Scenario> RecordedNode::scenario(double capacity_mib, std::uint64_t seed)
   node.system = middle(outside_);
   node.cache = middle(cache_);
   node.hot_cache = node.cache > 0 ? middle(active_) / node.cache : 0;
-  node.kubepods_max = node.capacity - mib(memory.reserved);
+  node.reserved = mib(memory.reserved);
+  node.kubepods_max = node.capacity - node.reserved;
 
   std::vector<PodSample> samples = samples_;
   join_times(samples);

@@ -49,9 +49,11 @@ class Run {
       own_.emplace(config);
       thresholds = own_->set_up(node_);
     } else {
-      thresholds = fixed_thresholds(policy, scenario.node.capacity).value_or(Thresholds{});
       NodeSpec spec = scenario.node;
-      spec.kubepods_max = std::min(spec.kubepods_max, spec.capacity - thresholds.reserved);
+      thresholds = fixed_thresholds(policy, spec.capacity).value_or(Thresholds{});
+      thresholds.reserved = std::max(thresholds.reserved, spec.reserved);
+      spec.reserved = thresholds.reserved;
+      spec.kubepods_max = std::min(spec.kubepods_max, spec.capacity - spec.reserved);
       node_ = ModelNode{spec, scenario.pods, scenario.seed};
     }
     outcome_.first = thresholds;

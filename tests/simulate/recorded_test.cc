@@ -115,6 +115,40 @@ TEST(RecordedNode, KeepsItsReservationUnderEveryPolicy) {
   EXPECT_GT(run(scenario, "rke2-default", {}).oom_kills, 0);
 }
 
+// It is withheld, and taken into account when pods are admitted, whatever a policy adds to it.
+TEST(RecordedNode, WhatItReservesIsWithheldUnderEveryPolicy) {
+  Observation seen = tests::observed("mixed-128g");
+  seen.pods.resize(2);
+  seen.kubepods->max = cgroup::MemoryLimit{.bytes = seen.meminfo->mem_total - 1536_MiB};
+  RecordedNode recorded;
+  take(recorded, 0, &seen);
+  take(recorded, 60, &seen);
+  const auto scenario = recorded.scenario(0, 1);
+  ASSERT_TRUE(scenario);
+  EXPECT_EQ(run(*scenario, "rke2-default", {}).first.withheld(), 1536);
+  EXPECT_EQ(run(*scenario, "aks", {}).first.reserved, 20 * 110 + 50);
+  EXPECT_EQ(run(*scenario, "ours", {}).first.reserved, 1536);
+}
+
+// Requests leave no room for a hard threshold beside what is reserved, and of one as large as the
+// hugepages most would be lost to pods twice.
+TEST(RecordedNode, OursPlansForWhatIsReservedAndForHugepages) {
+  PodSpec pod{.name = "pod", .request = 11 * 1024, .base = 1000};
+  Scenario scenario{.name = "full", .node = node_of(16 * 1024), .pods = {pod}, .seconds = 60};
+  EXPECT_EQ(run(scenario, "ours", {}).first.soft, 0);
+  scenario.node.reserved = 5 * 1024;
+  scenario.node.kubepods_max -= 5 * 1024;
+  const Thresholds reserved = run(scenario, "ours", {}).first;
+  EXPECT_EQ(reserved.hard, 0);
+  EXPECT_GT(reserved.soft, 0);
+  scenario.node = node_of(16 * 1024);
+  scenario.node.hugepages = 5 * 1024;
+  scenario.pods[0].request = 1024;
+  const Thresholds hugepages = run(scenario, "ours", {}).first;
+  EXPECT_EQ(hugepages.hard, 0);
+  EXPECT_GT(hugepages.soft, 0);
+}
+
 TEST(RecordedNode, WithoutPodsThereIsNothingToRun) {
   Observation seen = tests::observed("mixed-128g");
   seen.pods.clear();
