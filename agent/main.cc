@@ -369,6 +369,15 @@ ExitCode run_simulate(const CommandLine& line) {
   if (!loaded.errors.empty()) {
     return kUsage;
   }
+  std::ofstream page;
+  if (line.simulate.html) {
+    page.open(*line.simulate.html, std::ios::binary);
+    if (!page) {
+      return complain(kUsage,
+                      "--html: " + *line.simulate.html + ": " +
+                          std::generic_category().message(errno) + "; name a file to write");
+    }
+  }
   Progress progress;
   if (isatty(STDERR_FILENO) == 1) {
     progress = [](const std::string& text) {
@@ -385,13 +394,11 @@ ExitCode run_simulate(const CommandLine& line) {
   if (report->problem) {
     complain(kDone, to_text(*report->problem));
   }
-  if (line.simulate.html) {
-    std::ofstream page{*line.simulate.html, std::ios::binary};
-    if (!(page << simulate::to_html(*report)).flush()) {
-      return complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
-    }
+  ExitCode code = kDone;
+  if (line.simulate.html && !(page << simulate::to_html(*report)).flush()) {
+    code = complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
   }
-  return print(*report, line.output, kDone);
+  return print(*report, line.output, code);
 }
 
 spdlog::level::level_enum to_spdlog(config::LogLevel level) {
