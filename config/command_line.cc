@@ -396,6 +396,34 @@ Outcome check_complete(const CommandLine& line) {
   return {};
 }
 
+/// Options of simulate of which one would be passed over.
+Outcome check_together(const std::set<std::string>& given) {
+  struct Pair {
+    const char* one;
+    const char* other;
+  };
+
+  constexpr std::array kApart{Pair{"trace", "recording"},
+                              Pair{"suite", "trace"},
+                              Pair{"suite", "recording"},
+                              Pair{"suite", "capacity"},
+                              Pair{"suite", "mix"},
+                              Pair{"suite", "weather"},
+                              Pair{"trace", "hours"},
+                              Pair{"trace", "mix"},
+                              Pair{"trace", "weather"},
+                              Pair{"recording", "hours"},
+                              Pair{"recording", "mix"},
+                              Pair{"recording", "weather"}};
+  for (const Pair& pair : kApart) {
+    if (given.contains(pair.one) && given.contains(pair.other)) {
+      return tl::unexpected{usage_error(std::string{"--"} + pair.one + " excludes --" + pair.other,
+                                        "keep one of the two")};
+    }
+  }
+  return {};
+}
+
 Result<CommandLine> apply_options(const CommandInfo& command,
                                   const std::vector<po::option>& options) {
   CommandLine line;
@@ -419,6 +447,9 @@ Result<CommandLine> apply_options(const CommandInfo& command,
   }
   if (const Outcome complete = check_complete(line); !complete) {
     return tl::unexpected{complete.error()};
+  }
+  if (const Outcome together = check_together(given); !together) {
+    return tl::unexpected{together.error()};
   }
   return line;
 }

@@ -58,6 +58,9 @@ Result<std::vector<std::string>> policies_of(const std::string& list) {
       return wrong("--policy: there is no " + config::in_quotes(name),
                    fmt::format("allowed: {}", fmt::join(all, ", ")));
     }
+    if (std::ranges::count(chosen, name) > 1) {
+      return wrong("--policy: " + config::in_quotes(name) + " is there twice", "name it once");
+    }
   }
   return chosen;
 }
@@ -141,6 +144,11 @@ Result<Asked> scenarios_of(const config::CommandLine& line) {
   const config::SimulateOptions& options = line.simulate;
   const auto seed = static_cast<std::uint64_t>(options.seed);
   const double seconds = options.hours * kSecondsPerHour;
+  const Result<Mix> mix = named("--mix", options.mix, kMixes);
+  const Result<Weather> weather = named("--weather", options.weather, kWeathers);
+  if (!mix || !weather) {
+    return tl::unexpected{mix ? weather.error() : mix.error()};
+  }
   if (options.recording) {
     return recorded(*options.recording, capacity_of(line, 0), seed);
   }
@@ -163,11 +171,6 @@ Result<Asked> scenarios_of(const config::CommandLine& line) {
   if (options.suite) {
     std::ranges::transform(suite(seed, seconds), std::back_inserter(scenarios), generate);
     return asked;
-  }
-  const Result<Mix> mix = named("--mix", options.mix, kMixes);
-  const Result<Weather> weather = named("--weather", options.weather, kWeathers);
-  if (!mix || !weather) {
-    return tl::unexpected{mix ? weather.error() : mix.error()};
   }
   scenarios.push_back(
       generate({capacity_of(line, kDefaultCapacity), *mix, *weather, seconds, seed}));

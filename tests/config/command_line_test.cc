@@ -67,19 +67,14 @@ TEST(CommandLine, TakesATextFileForRunOnly) {
 
 TEST(CommandLine, TakesWhatASimulationIsOf) {
   const SimulateOptions asked = parsed({"simulate",
-                                        "--recording=/r",
-                                        "--trace=-",
                                         "--html=/p",
                                         "--mix=vms",
                                         "--weather=calm",
                                         "--policy=ours",
                                         "--weights=1,2,3,4,5",
                                         "--hours=24",
-                                        "--seed=7",
-                                        "--suite"})
+                                        "--seed=7"})
                                     .simulate;
-  EXPECT_EQ(asked.recording, "/r");
-  EXPECT_EQ(asked.trace, "-");
   EXPECT_EQ(asked.html, "/p");
   EXPECT_EQ(asked.mix, "vms");
   EXPECT_EQ(asked.weather, "calm");
@@ -87,7 +82,9 @@ TEST(CommandLine, TakesWhatASimulationIsOf) {
   EXPECT_EQ(asked.weights, "1,2,3,4,5");
   EXPECT_EQ(asked.hours, 24);
   EXPECT_EQ(asked.seed, 7);
-  EXPECT_TRUE(asked.suite);
+  EXPECT_EQ(parsed({"simulate", "--recording=/r"}).simulate.recording, "/r");
+  EXPECT_EQ(parsed({"simulate", "--trace=-"}).simulate.trace, "-");
+  EXPECT_TRUE(parsed({"simulate", "--suite"}).simulate.suite);
   EXPECT_FALSE(parsed({"simulate"}).simulate.recording);
 }
 
@@ -292,6 +289,27 @@ TEST(CommandLine, RefusesWrongOptions) {
       {{"plan", "--config=/a", "--config=/b"}, "--config is given twice"},
       {{"validate", "--capacity=1", "--capacity=1"}, "--capacity is given twice"},
   });
+}
+
+// What one of them asks for would be passed over.
+TEST(CommandLine, RefusesWhatSimulateCannotDoTogether) {
+  expect_refused({
+      {{"simulate", "--recording=a", "--trace=b"},
+       "--trace excludes --recording; keep one of the two"},
+      {{"simulate", "--suite", "--trace=a"}, "--suite excludes --trace"},
+      {{"simulate", "--suite", "--recording=a"}, "--suite excludes --recording"},
+      {{"simulate", "--capacity=1Gi", "--suite"}, "--suite excludes --capacity"},
+      {{"simulate", "--suite", "--mix=vms"}, "--suite excludes --mix"},
+      {{"simulate", "--suite", "--weather=calm"}, "--suite excludes --weather"},
+      {{"simulate", "--hours=168", "--trace=a"}, "--trace excludes --hours"},
+      {{"simulate", "--trace=a", "--mix=mixed"}, "--trace excludes --mix"},
+      {{"simulate", "--trace=a", "--weather=calm"}, "--trace excludes --weather"},
+      {{"simulate", "--recording=a", "--hours=1"}, "--recording excludes --hours"},
+      {{"simulate", "--recording=a", "--mix=vms"}, "--recording excludes --mix"},
+      {{"simulate", "--recording=a", "--weather=calm"}, "--recording excludes --weather"},
+  });
+  EXPECT_TRUE(parsed({"simulate", "--suite", "--hours=1", "--seed=2"}).simulate.suite);
+  EXPECT_TRUE(parsed({"simulate", "--trace=a", "--capacity=1Gi"}).capacity);
 }
 
 TEST(CommandLine, RefusesWrongValues) {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/simulate/command.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace eviction::agent::simulate {
+namespace {
+
+using testing::HasSubstr;
+
+std::string error_of(const config::CommandLine& line) {
+  const Result<Report> report = simulate(line, {}, nullptr);
+  return report ? "" : to_text(report.error());
+}
+
+TEST(Simulate, RefusesWhatItDoesNotKnowWhateverRuns) {
+  config::CommandLine line;
+  line.simulate.suite = true;
+  line.simulate.hours = 1;
+  line.simulate.policies = "rke2-default";
+  line.simulate.weather = "rain";
+  EXPECT_THAT(error_of(line), HasSubstr("--weather: unknown \"rain\""));
+  line.simulate.mix = "none";
+  EXPECT_THAT(error_of(line), HasSubstr("--mix: unknown \"none\""));
+  line.simulate.policies = "none";
+  EXPECT_THAT(error_of(line), HasSubstr("--policy: there is no \"none\""));
+}
+
+// It would count twice in the totals.
+TEST(Simulate, RunsAPolicyOnce) {
+  config::CommandLine line;
+  line.simulate.hours = 1;
+  line.simulate.policies = "rke2-default,gke,rke2-default";
+  EXPECT_THAT(error_of(line), HasSubstr("\"rke2-default\" is there twice"));
+}
+
+}  // namespace
+}  // namespace eviction::agent::simulate
