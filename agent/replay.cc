@@ -68,6 +68,9 @@ void ReplayRun::take(const Moment& moment) {
   if (last_ && (moment.since_boot < *last_ || moment.since_boot - *last_ >= kPause)) {
     ++replay_.pauses;
   }
+  if (last_ && moment.since_boot < *last_) {
+    lower_watch_ = {};
+  }
   last_ = moment.since_boot;
   if (moment.learned != nullptr) {
     history_.growth().restore(*moment.learned);

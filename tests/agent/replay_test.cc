@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "config/drop_in.h"
 #include "tests/agent/observed_node.h"
 
 namespace eviction::agent {
@@ -129,6 +130,29 @@ TEST(Replay, CountsKillsAndPauses) {
   EXPECT_EQ(run.result().oom_kills, 2U);
   EXPECT_EQ(run.result().pauses, 1U);
   EXPECT_EQ(run.result().lowest_available, Bytes{1} + seen.meminfo->mem_total - Bytes{4010});
+}
+
+// A value is lowered a day after less would do; the clock that tells begins anew with the node.
+TEST(Replay, LowersADayAfterARestartOfTheNode) {
+  config::AgentConfig config;
+  config.mode = Mode::kEnforce;
+  Observation seen = tests::observed("mixed-128g");
+  seen.kubelet->file_content = config::render_drop_in({.hard = 30_GiB});
+  ReplayRun run{config};
+  std::vector<int> times{900'000, 1000};
+  for (int minute = 0; minute < 20; ++minute) {
+    times.push_back(1000 + 86'400 + 60 * minute);
+  }
+  for (const int time : times) {
+    seen.uptime = seconds{time};
+    run.take({.at = sys_seconds{seconds{1'800'000'000 + time}},
+              .since_boot = seconds{time},
+              .mem_total = seen.meminfo->mem_total,
+              .mem_available = seen.meminfo->mem_available,
+              .seen = &seen});
+  }
+  EXPECT_EQ(std::ranges::count(run.result().events, Act::kApply, &ReplayEvent::act), 1)
+      << to_table(run.result(), false);
 }
 
 TEST(Replay, JsonAndTableTellTheSame) {
