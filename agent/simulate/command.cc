@@ -135,6 +135,10 @@ Result<Asked> recorded(const std::string& file, double capacity, std::uint64_t s
     return tl::unexpected{std::move(error)};
   }
   Asked asked{.scenarios = {}, .problem = std::move(*read)};
+  if (std::optional<Error> cut = node.problem()) {
+    cut->path = file;
+    asked.problem = std::move(cut);
+  }
   asked.scenarios.push_back(std::move(*scenario));
   return asked;
 }

@@ -15,7 +15,7 @@ struct PodSample {
   double mib = 0;
 };
 
-/// More are not kept: they are half a GiB.
+/// More are not taken: they are half a GiB.
 inline constexpr std::size_t kMostSamples = 20'000'000;
 
 /// Sorts by time, begins at 0, and cuts out pauses of all pods for more than 15 min. There is one

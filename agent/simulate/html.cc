@@ -137,7 +137,11 @@ std::string timeline(const Outcome& outcome) {
   text += label(kLeft - 4, 14, fmt::format("{:.3g} GiB", axes.y_most), "end");
   text += label(kLeft - 4, kHeight - kBottom, "0", "end");
   text += label(kWidth - 10, kHeight - 4, fmt::format("{:.3g} h", outcome.hours), "end");
-  return text + "</svg>\n";
+  text += "</svg>\n";
+  if (outcome.events_left_out > 0) {
+    text += fmt::format("<p>{} later events are not drawn.</p>\n", outcome.events_left_out);
+  }
+  return text;
 }
 
 /// Every policy as a point: harm against memory withheld, both on a scale of logarithms.

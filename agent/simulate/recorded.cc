@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include <spdlog/fmt/fmt.h>
+
 #include "agent/policy/memory_account.h"
 
 namespace eviction::agent::simulate {
@@ -46,7 +48,11 @@ double middle(std::vector<double> values) {
 }  // namespace
 
 void RecordedNode::take(const Moment& moment) {
-  if (moment.seen == nullptr || !moment.seen->meminfo || samples_.size() >= kMostSamples) {
+  if (moment.seen == nullptr || !moment.seen->meminfo) {
+    return;
+  }
+  if (samples_.size() >= most_samples_) {
+    cut_ = true;
     return;
   }
   const Observation& seen = *moment.seen;
@@ -69,6 +75,20 @@ void RecordedNode::take(const Moment& moment) {
   active_.push_back(mib(meminfo.active_file));
   last_ = seen;
   last_.pods.clear();
+}
+
+std::optional<Error> RecordedNode::problem() const {
+  if (!cut_) {
+    return std::nullopt;
+  }
+  constexpr double kSecondsPerHour = 3600;
+  return Error{.kind = ErrorKind::kTooLarge,
+               .path = {},
+               .what = fmt::format("there are more than {} samples of pods: the first {:.1f} hours "
+                                   "are taken",
+                                   most_samples_,
+                                   (samples_.back().at - samples_.front().at) / kSecondsPerHour),
+               .remedy = "what came later needs a recording of its own"};
 }
 
 void RecordedNode::take_pods(const Observation& seen, double at) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,13 @@ namespace eviction::agent::simulate {
 /// of all of them what the kernel, the page cache and all outside the pods held in the middle.
 class RecordedNode {
  public:
-  /// What comes after kMostSamples samples is left out.
+  explicit RecordedNode(std::size_t most_samples = kMostSamples) : most_samples_{most_samples} {}
+
+  /// What comes after the most samples is left out.
   void take(const Moment& moment);
+
+  /// That something was left out, and from when on. Absent: nothing was.
+  [[nodiscard]] std::optional<Error> problem() const;
 
   /// capacity: of the node, MiB; 0: what it had. Errors: kAbsent, where no full look shows a pod.
   [[nodiscard]] Result<Scenario> scenario(double capacity_mib, std::uint64_t seed) const;
@@ -27,6 +33,8 @@ class RecordedNode {
  private:
   void take_pods(const Observation& seen, double at);
 
+  std::size_t most_samples_;
+  bool cut_ = false;
   Observation last_;  ///< without its pods
   std::vector<PodSpec> pods_;
   std::map<std::string, std::size_t, std::less<>> index_;  ///< by UID

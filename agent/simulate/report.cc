@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/json_fields.h"
+
 namespace eviction::agent::simulate {
 
 namespace {
@@ -78,7 +80,8 @@ ordered_json to_json(const Outcome& outcome, const Report& report) {
           {"short_of_bytes", bytes(outcome.short_of)},
           {"first", to_json(outcome.first)},
           {"last", to_json(outcome.last)},
-          {"events", std::move(events)}};
+          {"events", std::move(events)},
+          {"events_left_out", outcome.events_left_out}};
 }
 
 std::string totals_table(const std::vector<Total>& all) {
@@ -221,14 +224,16 @@ ordered_json to_json(const Report& report) {
                    {"scenarios_off_front", total.off_front}});
   }
   const HarmWeights& weights = report.weights;
-  return {{"weights",
-           {{"oom_kill", weights.oom_kill},
-            {"needless_vm_eviction", weights.needless_vm},
-            {"needless_container_eviction", weights.needless_container},
-            {"needless_pressure_spell", weights.needless_spell},
-            {"kubelet_restart", weights.restart}}},
-          {"totals", std::move(all)},
-          {"outcomes", std::move(outcomes)}};
+  ordered_json document{{"weights",
+                         {{"oom_kill", weights.oom_kill},
+                          {"needless_vm_eviction", weights.needless_vm},
+                          {"needless_container_eviction", weights.needless_container},
+                          {"needless_pressure_spell", weights.needless_spell},
+                          {"kubelet_restart", weights.restart}}},
+                        {"totals", std::move(all)},
+                        {"outcomes", std::move(outcomes)}};
+  put_text(document, "problem", report.problem ? to_text(*report.problem) : "", "none");
+  return document;
 }
 
 }  // namespace eviction::agent::simulate

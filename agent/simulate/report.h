@@ -17,7 +17,7 @@ namespace eviction::agent::simulate {
 struct Report {
   std::vector<Outcome> outcomes;  ///< by scenario; each has the same policies in the same order
   HarmWeights weights;
-  std::optional<Error> problem = {};  ///< why reading a recording ended before its end
+  std::optional<Error> problem = {};  ///< why a recording was not taken to its end
 };
 
 /// One policy over all scenarios.

@@ -75,10 +75,16 @@ class Run {
   }
 
  private:
-  void note(double now, const char* what, std::size_t pod) {
+  void note(double now, const char* what, std::string pod) {
     if (outcome_.events.size() < kMostEvents) {
-      outcome_.events.push_back({now, what, node_.pods().at(pod).spec().name});
+      outcome_.events.push_back({now, what, std::move(pod)});
+    } else {
+      ++outcome_.events_left_out;
     }
+  }
+
+  void note(double now, const char* what, std::size_t pod) {
+    note(now, what, node_.pods().at(pod).spec().name);
   }
 
   void second(double now) {
@@ -129,9 +135,7 @@ class Run {
 
   void restart(const Thresholds& thresholds, double now) {
     ++outcome_.restarts;
-    if (outcome_.events.size() < kMostEvents) {
-      outcome_.events.push_back({now, "restart", ""});
-    }
+    note(now, "restart", std::string{});
     for (const std::size_t pod : kubelet_->restart(node_, thresholds, now)) {
       ++outcome_.rejected;
       count_eviction(pod, false);

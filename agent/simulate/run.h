@@ -74,6 +74,7 @@ struct Outcome {
   double lowest_mem_available = 0;  ///< MiB
   double short_of = 0;              ///< MiB that were wanted beyond what there is, at most
   std::vector<Event> events;
+  int events_left_out = 0;  ///< that came after these
   std::vector<Sample> samples;
 
   /// A rejected pod counts as a needless eviction of its class.

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/simulate/course.h"
 #include "agent/simulate/run.h"
 #include "cgroup/result.h"
 
@@ -51,10 +53,11 @@ struct Cell {
 /// A node whose pods follow a recorded course. text: CSV with a header; columns t_s or time
 /// (seconds, or YYYY-MM-DD HH:MM:SS), pod, and pod_mem_mib or mib; others are passed over. Times
 /// begin at the first. capacity: of the node; 0: so that 92 % of it are in use at the highest.
-/// Errors: kMalformed with the line.
+/// Errors: kMalformed with the line, and kTooLarge for more samples than these.
 [[nodiscard]] Result<Scenario> from_trace(std::string_view text,
                                           const std::string& name,
                                           double capacity_mib,
-                                          std::uint64_t seed);
+                                          std::uint64_t seed,
+                                          std::size_t most_samples = kMostSamples);
 
 }  // namespace eviction::agent::simulate

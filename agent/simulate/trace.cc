@@ -88,6 +88,7 @@ std::optional<Columns> find_columns(const std::vector<std::string_view>& header)
 }
 
 struct Trace {
+  std::size_t most_samples = 0;
   std::vector<PodSample> samples;
   std::vector<PodSpec> pods;
 };
@@ -117,6 +118,13 @@ std::optional<Error> add_line(Trace& all,
   if (!mib || *mib < 0 || *mib > kMostMib) {
     return malformed(number_of_line, cgroup::quote(fields[columns.mib]) + " is no amount of MiB");
   }
+  if (all.samples.size() >= all.most_samples) {
+    return Error{ErrorKind::kTooLarge,
+                 {},
+                 number_of_line,
+                 fmt::format("there are more than {} samples", all.most_samples),
+                 "give a shorter part of it, or fewer samples of each pod"};
+  }
   const std::string_view pod = fields[columns.pod];
   auto found = index.find(pod);
   if (found == index.end()) {
@@ -127,11 +135,12 @@ std::optional<Error> add_line(Trace& all,
   return std::nullopt;
 }
 
-Result<Trace> parse(std::string_view text) {
+Result<Trace> parse(std::string_view text, std::size_t most_samples) {
   Trace all;
+  all.most_samples = most_samples;
   std::map<std::string, std::size_t, std::less<>> index;
   std::optional<Columns> columns;
-  for (std::size_t line = 1; !text.empty() && all.samples.size() < kMostSamples; ++line) {
+  for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view row = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -193,8 +202,9 @@ double fitting_capacity(double pods) {
 Result<Scenario> from_trace(std::string_view text,
                             const std::string& name,
                             double capacity_mib,
-                            std::uint64_t seed) {
-  Result<Trace> all = parse(text);
+                            std::uint64_t seed,
+                            std::size_t most_samples) {
+  Result<Trace> all = parse(text, most_samples);
   if (!all) {
     return tl::unexpected{all.error()};
   }

@@ -117,6 +117,18 @@ TEST(Run, OursSetsWhatItsPlanSays) {
   EXPECT_LT(outcome.first.withheld(), 64 * kGib / 6);
 }
 
+TEST(Run, TellsHowManyEventsItLeavesOut) {
+  PodSpec flood = container("flood", 100);
+  flood.behaviour = Behaviour::kLeak;
+  flood.rate = 2048;
+  flood.every = 1;
+  flood.begin = 10;
+  const Outcome outcome = run(scenario_of({flood}, 12.0 * 24 * 3600), "rke2-default", {});
+  ASSERT_GT(outcome.oom_kills, 2000);
+  EXPECT_EQ(outcome.events.size(), 2000U);
+  EXPECT_EQ(outcome.events_left_out, outcome.oom_kills - 2000);
+}
+
 // As for every policy, its value was there before the pods: a full node has one, too.
 TEST(Run, OursIsInForceOnANodeThatIsFullFromTheFirstSecond) {
   PodSpec leak = container("leak", 100);

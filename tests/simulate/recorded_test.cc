@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -147,6 +148,19 @@ TEST(RecordedNode, OursPlansForWhatIsReservedAndForHugepages) {
   const Thresholds hugepages = run(scenario, "ours", {}).first;
   EXPECT_EQ(hugepages.hard, 0);
   EXPECT_GT(hugepages.soft, 0);
+}
+
+TEST(RecordedNode, SaysWhatItLeftOut) {
+  Observation seen = tests::observed("mixed-128g");
+  seen.pods.resize(2);
+  RecordedNode recorded{4};
+  take(recorded, 0, &seen);
+  take(recorded, 1800, &seen);
+  EXPECT_FALSE(recorded.problem());
+  take(recorded, 3600, &seen);
+  const std::optional<Error> problem = recorded.problem();
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(problem->what, "there are more than 4 samples of pods: the first 0.5 hours are taken");
 }
 
 TEST(RecordedNode, WithoutPodsThereIsNothingToRun) {

@@ -65,6 +65,18 @@ TEST(Report, JsonHasBytesAndEvents) {
   EXPECT_TRUE(json["outcomes"][0]["first"]["hard_bytes"].is_number_integer());
 }
 
+TEST(Report, TellsWhatIsNotInIt) {
+  Report all = report();
+  EXPECT_TRUE(to_json(all)["problem"].is_null());
+  EXPECT_EQ(to_json(all)["outcomes"][0]["events_left_out"], 0);
+  EXPECT_EQ(to_html(all).find("not drawn"), std::string::npos);
+  all.problem = Error{ErrorKind::kMalformed, "/r", 0, "the rest is no recording"};
+  all.outcomes[0].events_left_out = 7;
+  EXPECT_EQ(to_json(all)["problem"], "/r: the rest is no recording");
+  EXPECT_EQ(to_json(all)["outcomes"][0]["events_left_out"], 7);
+  EXPECT_NE(to_html(all).find("7 later events are not drawn"), std::string::npos);
+}
+
 TEST(Report, ThePageIsSelfContainedAndEscapesNames) {
   const std::string page = to_html(report());
   EXPECT_EQ(page.find("http"), std::string::npos);

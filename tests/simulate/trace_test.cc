@@ -125,6 +125,15 @@ TEST(Trace, SaysWhatIsWrongAndWhere) {
   }
 }
 
+TEST(Trace, MoreSamplesThanAreTakenAreAnError) {
+  const std::string text = "t_s,pod,mib\n0,a,1\n60,a,1\n120,a,1\n";
+  EXPECT_TRUE(from_trace(text, "trace", 0, 1, 3));
+  const auto scenario = from_trace(text, "trace", 0, 1, 2);
+  ASSERT_FALSE(scenario);
+  EXPECT_EQ(scenario.error().kind, ErrorKind::kTooLarge);
+  EXPECT_EQ(scenario.error().line, 4U);
+}
+
 RC_GTEST_PROP(TraceProperty, AnyTextIsATraceOrAnError, (const std::string& text)) {
   const auto scenario = from_trace("t_s,pod,mib\n" + text, "trace", 0, 1);
   RC_ASSERT(!scenario || scenario->seconds > 0);
