@@ -109,7 +109,12 @@ Result<std::string> read_trace(const std::string& path) {
     return tl::unexpected{
         Error{ErrorKind::kAbsent, path, 0, std::generic_category().message(errno)}};
   }
-  return std::string{std::istreambuf_iterator<char>{file}, {}};
+  try {
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  } catch (const std::ios_base::failure& failure) {
+    return tl::unexpected{
+        Error{ErrorKind::kIo, path, 0, failure.code().message(), "name a file of CSV"}};
+  }
 }
 
 double capacity_of(const config::CommandLine& line, double otherwise) {

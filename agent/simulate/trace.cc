@@ -140,6 +140,10 @@ Result<Trace> parse(std::string_view text, std::size_t most_samples) {
   all.most_samples = most_samples;
   std::map<std::string, std::size_t, std::less<>> index;
   std::optional<Columns> columns;
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view row = text.substr(0, end);

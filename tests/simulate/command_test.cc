@@ -29,6 +29,14 @@ TEST(Simulate, RefusesWhatItDoesNotKnowWhateverRuns) {
   EXPECT_THAT(error_of(line), HasSubstr("--policy: there is no \"none\""));
 }
 
+TEST(Simulate, SaysWhichTraceCannotBeRead) {
+  config::CommandLine line;
+  line.simulate.trace = "/proc";
+  EXPECT_THAT(error_of(line), HasSubstr("/proc: Is a directory"));
+  line.simulate.trace = "/absent.csv";
+  EXPECT_THAT(error_of(line), HasSubstr("/absent.csv: No such file or directory"));
+}
+
 // It would count twice in the totals.
 TEST(Simulate, RunsAPolicyOnce) {
   config::CommandLine line;

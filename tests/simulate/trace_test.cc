@@ -54,6 +54,12 @@ TEST(Trace, DatesAreTimesAndLongPausesAreCutOut) {
   EXPECT_EQ(scenario->seconds, 60 + 60);
 }
 
+// As spreadsheets write it.
+TEST(Trace, MayBeginWithAByteOrderMark) {
+  const auto scenario = from_trace("\xEF\xBB\xBFt_s,pod,mib\r\n0,a,1\r\n", "trace", 0, 1);
+  EXPECT_TRUE(scenario) << to_text(scenario.error());
+}
+
 // Jobs one after the other need no more room than one of them: none is turned away.
 TEST(Trace, APodIsOnTheNodeOnlyWhileItIsThere) {
   constexpr int kJobs = 8;
