@@ -319,8 +319,9 @@ void Daemon::tell() {
   for (std::size_t i = known_problems; i < status_.problems.size(); ++i) {
     log_problem(status_.problems[i]);
   }
-  if (const Result<void> saved = save_status(*host_.root, status_, plan_); !saved) {
-    spdlog::debug("status: {}", to_text(saved.error()));
+  const Result<void> saved = save_status(*host_.root, status_, plan_);
+  if (const bool failed_before = std::exchange(status_unsaved_, !saved); !saved && !failed_before) {
+    spdlog::error("status: {}", to_text(saved.error()));
   }
   const std::string line = status_.transaction
                                ? "transaction " + std::string{to_text(status_.transaction->phase)} +

@@ -82,6 +82,7 @@ class Daemon {
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
   bool api_answered_ = false;
+  bool status_unsaved_ = false;
   std::string last_told_;
   std::vector<std::string> configuration_problems_;  ///< of the last reload, until the next
   std::vector<std::string> earlier_problems_;  ///< of the walk before: what lasts is logged once

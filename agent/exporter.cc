@@ -209,11 +209,11 @@ HttpReply Exporter::ready_reply() const {
   }
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(
       std::chrono::steady_clock::now() - *walked_at_);
-  if (age > kOldest) {
+  if (age > kOldestLook) {
     return make_reply(MHD_HTTP_SERVICE_UNAVAILABLE,
                       fmt::format("it looked at the node {} s ago, more than {} s\n",
                                   age.count(),
-                                  std::chrono::seconds{kOldest}.count()));
+                                  std::chrono::seconds{kOldestLook}.count()));
   }
   return make_reply(MHD_HTTP_OK, "ready\n");
 }

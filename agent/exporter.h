@@ -50,8 +50,6 @@ class Exporter {
 
   /// How soon a port or a file that could not be had is tried again.
   static constexpr std::chrono::seconds kRetry{30};
-  /// An observation older than this is no reason to call the agent ready.
-  static constexpr std::chrono::seconds kOldest{60};
 
  private:
   void take_files();

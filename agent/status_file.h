@@ -19,6 +19,9 @@
 
 namespace eviction::agent {
 
+/// What is older says nothing of now: no reason to call the agent ready.
+inline constexpr std::chrono::seconds kOldestLook{60};
+
 /// What the daemon tells of itself.
 struct Status {
   int pid = 0;
@@ -51,7 +54,7 @@ struct Status {
                                        const Plan& plan);
 
 /// What a running daemon wrote. Errors: kAbsent when there is none, also when the one that wrote it
-/// has ended; kMalformed; those of reading.
+/// has ended, or wrote it longer than kOldestLook ago; kMalformed; those of reading.
 [[nodiscard]] Result<nlohmann::ordered_json> load_status(const cgroup::Directory& root,
                                                          const cgroup::Directory& proc);
 
