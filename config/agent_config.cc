@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "config/ini_document.h"
@@ -62,6 +63,18 @@ std::string remedy_for_key(std::string_view section, std::string_view key) {
   return "the keys of [" + std::string{section} + "] are: " + joined(names);
 }
 
+/// The error of reading what is there by name only. Absent: it is not there at all.
+std::optional<Error> dangling(const cgroup::Directory& directory, const std::string& name) {
+  const Result<std::string> target = directory.read_link(name);
+  if (!target) {
+    return std::nullopt;
+  }
+  return Error{.kind = ErrorKind::kAbsent,
+               .path = directory.path_of(name),
+               .what = "a symbolic link to " + in_quotes(*target) + ", which is not there",
+               .remedy = "make what it leads to, or remove the link"};
+}
+
 /// The configuration while its files are read, the later over the earlier.
 class Loading {
  public:
@@ -71,7 +84,11 @@ class Loading {
     if (text) {
       loaded_.files.push_back(directory.path_of(name));
       take_document(parse_ini(*text, loaded_.files.back()));
-    } else if (required || text.error().kind != ErrorKind::kAbsent) {
+    } else if (text.error().kind != ErrorKind::kAbsent) {
+      loaded_.errors.push_back(text.error());
+    } else if (const auto error = dangling(directory, name)) {
+      loaded_.errors.push_back(*error);
+    } else if (required) {
       loaded_.errors.push_back(text.error());
     }
   }
@@ -81,6 +98,8 @@ class Loading {
     if (!directory) {
       if (directory.error().kind != ErrorKind::kAbsent) {
         loaded_.errors.push_back(directory.error());
+      } else if (const auto error = dangling(root, path)) {
+        loaded_.errors.push_back(*error);
       }
       return;
     }

@@ -157,6 +157,21 @@ TEST(AgentConfig, WhatCannotBeReadIsAnError) {
   EXPECT_EQ(loaded.errors[2].kind, ErrorKind::kAbsent);
 }
 
+TEST(AgentConfig, ALinkThatLeadsNowhereIsNoAbsentFile) {
+  tests::TemporaryTree tree;
+  tree.directory("etc/eviction-agent");
+  std::filesystem::create_symlink("/srv/agent.ini", tree.path(kMain));
+  std::filesystem::create_symlink("/srv/conf.d", tree.path("etc/eviction-agent/conf.d"));
+  EXPECT_THAT(texts_of(load(tree).errors),
+              ElementsAre(AllOf(HasSubstr(tree.path(kMain) + ": a symbolic link to "),
+                                HasSubstr("/srv/agent.ini"),
+                                HasSubstr("is not there")),
+                          AllOf(HasSubstr("/srv/conf.d"), HasSubstr("is not there"))));
+  tree.file("srv/agent.ini", "[agent]\nmode = observe\n").directory("srv/conf.d");
+  EXPECT_THAT(texts_of(load(tree).errors), IsEmpty());
+  EXPECT_EQ(load(tree).config.mode, Mode::kObserve);
+}
+
 TEST(AgentConfig, DropInsThatAreNoDirectoryAreAnError) {
   tests::TemporaryTree tree;
   tree.file("etc/eviction-agent/conf.d", "");
