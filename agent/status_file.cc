@@ -28,22 +28,28 @@ using nlohmann::ordered_json;
 
 constexpr const char* kStatusFile = "status.json";
 
-ordered_json transaction_json(const Status& status) {
+void put_transaction(ordered_json& object, const Status& status) {
   if (!status.transaction) {
-    return nullptr;
+    put_absent(object, "transaction", "none is under way");
+  } else {
+    object["transaction"] = {{"phase", to_text(status.transaction->phase)},
+                             {"file", status.transaction->file},
+                             {"pods", status.transaction->pods.size()}};
   }
-  return {{"phase", to_text(status.transaction->phase)},
-          {"file", status.transaction->file},
-          {"pods", status.transaction->pods.size()}};
+  object["transaction_reason"] = status.transaction_reason;
 }
 
-ordered_json in_force_json(const Status& status) {
+void put_in_force(ordered_json& object, const Status& status) {
   if (!status.in_force) {
-    return nullptr;
+    put_absent(
+        object,
+        "in_force",
+        "no value of the agent's is in the kubelet's file, or the kubelet was not asked yet");
+  } else {
+    object["in_force"] = {{"state", to_text(status.in_force->state)},
+                          {"source", status.in_force->source},
+                          {"reason", status.in_force->reason}};
   }
-  return {{"state", to_text(status.in_force->state)},
-          {"source", status.in_force->source},
-          {"reason", status.in_force->reason}};
 }
 
 ordered_json record_json(const Status& status) {
@@ -195,18 +201,19 @@ ordered_json to_json(const Forecast& forecast) {
 }
 
 ordered_json to_json(const Status& status, const Plan& plan) {
-  return {{"pid", status.pid},
-          {"written", config::to_utc(status.at)},
-          {"mode", config::to_text(status.mode)},
-          {"decision", {{"act", to_text(status.decision.act)}, {"reason", status.decision.reason}}},
-          {"transaction", transaction_json(status)},
-          {"transaction_reason", status.transaction_reason},
-          {"in_force", in_force_json(status)},
-          {"record", record_json(status)},
-          {"forecast", to_json(status.forecast)},
-          {"early_warning", {{"on", status.warning}, {"reason", status.warning_reason}}},
-          {"problems", status.problems},
-          {"plan", to_json(plan)}};
+  ordered_json object{
+      {"pid", status.pid},
+      {"written", config::to_utc(status.at)},
+      {"mode", config::to_text(status.mode)},
+      {"decision", {{"act", to_text(status.decision.act)}, {"reason", status.decision.reason}}}};
+  put_transaction(object, status);
+  put_in_force(object, status);
+  object["record"] = record_json(status);
+  object["forecast"] = to_json(status.forecast);
+  object["early_warning"] = {{"on", status.warning}, {"reason", status.warning_reason}};
+  object["problems"] = status.problems;
+  object["plan"] = to_json(plan);
+  return object;
 }
 
 Result<void> save_status(const cgroup::Directory& root, const Status& status, const Plan& plan) {

@@ -10,6 +10,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "agent/render.h"
+#include "agent/status_file.h"
 #include "tests/agent/sample_plan.h"
 
 namespace eviction::agent {
@@ -158,6 +159,20 @@ TEST(PlanJson, GivesAReasonForEveryNull) {
   unknown.observation.pods_known = true;
   unknown.observation.pods = {Pod{}};
   expect_reasons(to_json(unknown), "");
+}
+
+TEST(StatusJson, GivesAReasonForEveryNull) {
+  Status status;
+  const ordered_json idle = to_json(status, sample_plan());
+  expect_reasons(idle, "");
+  EXPECT_EQ(at(idle, "/transaction_absent"), "none is under way");
+  EXPECT_TRUE(at(idle, "/in_force_absent").is_string());
+  status.transaction.emplace();
+  status.in_force.emplace();
+  const ordered_json busy = to_json(status, sample_plan());
+  EXPECT_TRUE(at(busy, "/transaction").is_object());
+  EXPECT_TRUE(at(busy, "/in_force").is_object());
+  EXPECT_FALSE(busy.contains("transaction_absent") || busy.contains("in_force_absent"));
 }
 
 TEST(PlanJson, AmountsAreIntegers) {
