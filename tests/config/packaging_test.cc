@@ -98,6 +98,59 @@ TEST(Manual, HasNoOptionThatIsNotThere) {
   }
 }
 
+/// The names between asterisks in "Not of *run* and *help*.", if the entry has such a sentence.
+std::set<std::string> refusing(const std::string& entry) {
+  std::set<std::string> names;
+  const std::string lead = "Not of ";
+  const std::size_t begin = entry.find(lead);
+  if (begin == std::string::npos) {
+    return names;
+  }
+  std::stringstream words{entry.substr(begin, entry.find('.', begin) - begin)};
+  std::string word;
+  std::getline(words, word, '*');
+  while (std::getline(words, word, '*')) {
+    names.insert(word);
+    std::getline(words, word, '*');
+  }
+  return names;
+}
+
+TEST(Manual, SaysWhichCommandsRefuseACommonOption) {
+  const std::string manual =
+      content_of(std::filesystem::path{PACKAGING_SOURCE} / "eviction-agent.8.scd");
+  const std::size_t begin = manual.find("## Common options");
+  const std::string text = manual.substr(begin, manual.find("\n## ", begin) - begin);
+  std::size_t entries = 0;
+  for (const OptionInfo& option : kOptions) {
+    const std::size_t entry = text.find("*--" + std::string{option.name} + '*');
+    if (entry == std::string::npos) {
+      continue;
+    }
+    ++entries;
+    std::set<std::string> refuse;
+    for (const CommandInfo& command : kCommands) {
+      if (!takes(command.command, option)) {
+        refuse.insert(std::string{command.name});
+      }
+    }
+    EXPECT_EQ(refusing(text.substr(entry, text.find("\n\n", entry) - entry)), refuse)
+        << option.name;
+  }
+  EXPECT_EQ(entries, 6U);
+}
+
+TEST(Manual, SaysWhatValidateRequires) {
+  const std::string text =
+      content_of(std::filesystem::path{PACKAGING_SOURCE} / "eviction-agent.8.scd");
+  EXPECT_THAT(text, HasSubstr("*validate* *--kubelet-version* _V_ *--capacity* _BYTES_ ["));
+  const std::string options = text.substr(text.find("## Options of validate"));
+  for (const char* name : {"*--kubelet-version*", "*--capacity*"}) {
+    const std::string entry = options.substr(options.find(name));
+    EXPECT_THAT(entry.substr(0, entry.find("\n\n")), HasSubstr("Required.")) << name;
+  }
+}
+
 /// What the completion offers with the words that were typed, the last of them to be completed.
 std::string completed(const std::string& words, std::size_t last) {
   const std::string script = "source '" PACKAGING_SOURCE "/eviction-agent.bash'; COMP_WORDS=(" +
