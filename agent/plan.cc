@@ -188,8 +188,8 @@ std::optional<HardInForce> hard_in_force(const Observation& seen, Bytes capacity
   }
   for (const config::Threshold& threshold : parsed.thresholds) {
     if (threshold.signal == config::kMemoryAvailable && !threshold.soft) {
-      return HardInForce{config::threshold_bytes(threshold.value, capacity),
-                         is_ours(*seen.kubelet, threshold.source)};
+      const Bytes bytes = config::threshold_bytes(threshold.value, capacity);
+      return HardInForce{bytes, is_ours(*seen.kubelet, threshold.source, bytes)};
     }
   }
   return HardInForce{};

@@ -14,8 +14,8 @@ constexpr std::string_view kHard = "hard";
 constexpr std::string_view kSoft = "soft";
 
 /// Who set a value, in a word: a path would be a label of its own for each node.
-std::string_view setter(const Kubelet& kubelet, const std::string& source) {
-  if (is_ours(kubelet, source)) {
+std::string_view setter(const Kubelet& kubelet, const std::string& source, Bytes memory) {
+  if (is_ours(kubelet, source, memory)) {
     return "agent";
   }
   if (source == config::kKubeletDefault) {
@@ -66,8 +66,8 @@ std::optional<std::vector<AppliedThreshold>> applied_thresholds(const Plan& plan
     AppliedThreshold& last = applied.emplace_back();
     last.signal = threshold.signal;
     last.kind = threshold.soft ? kSoft : kHard;
-    last.source = setter(*kubelet, threshold.source);
     last.bytes = config::threshold_bytes(threshold.value, *plan.memory.capacity);
+    last.source = setter(*kubelet, threshold.source, last.bytes);
     if (threshold.min_reclaim) {
       last.reclaim = config::threshold_bytes(*threshold.min_reclaim, *plan.memory.capacity);
     }

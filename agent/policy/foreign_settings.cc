@@ -9,6 +9,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "config/drop_in.h"
+#include "config/quantity.h"
 #include "config/thresholds.h"
 
 namespace eviction::agent {
@@ -24,8 +25,15 @@ std::optional<config::Setting> memory_in(const std::optional<config::SettingMap>
 }
 
 /// Who set a key, unless it was the kubelet's default or the agent.
-std::optional<std::string> foreign_source(const Observation& seen, const config::Setting& setting) {
-  if (setting.source == config::kKubeletDefault || is_ours(*seen.kubelet, setting.source)) {
+std::optional<std::string> foreign_source(const Observation& seen,
+                                          const std::string& signal,
+                                          const config::Setting& setting) {
+  std::optional<Bytes> memory;
+  if (const auto quantity = config::parse_quantity(setting.value);
+      quantity && signal == config::kMemoryAvailable) {
+    memory = quantity->bytes;
+  }
+  if (setting.source == config::kKubeletDefault || is_ours(*seen.kubelet, setting.source, memory)) {
     return std::nullopt;
   }
   return fmt::format("{} by {}", setting.value, setting.source);
@@ -34,7 +42,23 @@ std::optional<std::string> foreign_source(const Observation& seen, const config:
 std::optional<std::string> foreign_in(const Observation& seen,
                                       const std::optional<config::SettingMap>& map) {
   const std::optional<config::Setting> setting = memory_in(map);
-  return setting ? foreign_source(seen, *setting) : std::nullopt;
+  return setting ? foreign_source(seen, config::kMemoryAvailable, *setting) : std::nullopt;
+}
+
+/// What our file of arguments says. Absent: there is none.
+std::optional<config::MemoryEviction> own_arguments(const Kubelet& kubelet) {
+  if (is_drop_in(kubelet.target) || !kubelet.file_content) {
+    return std::nullopt;
+  }
+  const auto own = config::parse_own_file(*kubelet.file_content, kubelet.file);
+  return own ? std::optional{*own} : std::nullopt;
+}
+
+std::optional<std::string> foreign_pod_grace(const Observation& seen) {
+  const auto& grace = seen.kubelet->loaded.settings.eviction_max_pod_grace_period;
+  const auto own = own_arguments(*seen.kubelet);
+  const bool ours = grace && own && own->soft && grace->value == "0";
+  return grace && !ours ? foreign_source(seen, {}, *grace) : std::nullopt;
 }
 
 /// What overrides one field of our drop-in: its flag replaces all that the files say of it,
@@ -54,15 +78,16 @@ std::optional<std::string> overriding(const Kubelet& kubelet,
 
 }  // namespace
 
-bool is_ours(const Kubelet& kubelet, const std::string& source) {
-  if (!kubelet.file_content || !config::has_mark(*kubelet.file_content)) {
-    return false;
-  }
+bool is_ours(const Kubelet& kubelet, const std::string& source, std::optional<Bytes> memory) {
   if (is_drop_in(kubelet.target)) {
-    return source == kubelet.file;
+    return source == kubelet.file && kubelet.file_content &&
+           config::has_mark(*kubelet.file_content);
   }
-  // With arguments our file reaches the kubelet as a flag.
-  return source.starts_with("--eviction-");
+  const auto own = own_arguments(kubelet);
+  return own && memory &&
+         ((source == "--eviction-hard" && memory == own->hard) ||
+          (source == "--eviction-soft" && memory == own->soft) ||
+          (source == "--eviction-minimum-reclaim" && memory == own->reclaim));
 }
 
 std::optional<std::string> shadowed_by(const Observation& observation, const Sizing& sizing) {
@@ -95,17 +120,15 @@ std::optional<std::string> soft_in_use(const Observation& seen) {
     return std::nullopt;
   }
   for (const auto& [signal, setting] : settings->eviction_soft.value_or(config::SettingMap{})) {
-    if (const auto source = foreign_source(seen, setting)) {
+    if (const auto source = foreign_source(seen, signal, setting)) {
       return fmt::format(
           "evictionSoft {} is set to {}, and evictionMaxPodGracePeriod 0 would change it",
           signal,
           *source);
     }
   }
-  if (settings->eviction_max_pod_grace_period) {
-    if (const auto source = foreign_source(seen, *settings->eviction_max_pod_grace_period)) {
-      return "evictionMaxPodGracePeriod is set to " + *source;
-    }
+  if (const auto source = foreign_pod_grace(seen)) {
+    return "evictionMaxPodGracePeriod is set to " + *source;
   }
   return std::nullopt;
 }

@@ -11,8 +11,11 @@
 
 namespace eviction::agent {
 
-/// Whether the agent wrote what this source (a file or a flag) says.
-[[nodiscard]] bool is_ours(const Kubelet& kubelet, const std::string& source);
+/// Whether the agent wrote what this source (a file or a flag) says. memory: what it says of
+/// memory.available, absent for another signal; a flag is ours where our file says the same.
+[[nodiscard]] bool is_ours(const Kubelet& kubelet,
+                           const std::string& source,
+                           std::optional<Bytes> memory);
 
 /// What overrides our file with this sizing in it: a flag, or a drop-in that sorts later. Absent:
 /// nothing.

@@ -391,6 +391,32 @@ TEST_F(GuardsTest, SomebodysSoftThresholdRefusesOursOnly) {
   EXPECT_TRUE(bounds(seen, memory, Need{}, circumstances).no_soft);
 }
 
+// Our file of arguments reaches the kubelet as the same flags that an administrator may use.
+TEST_F(GuardsTest, OfFlagsOnlyWhatOurFileSaysIsOurs) {
+  Kubelet& kubelet = *seen.kubelet;
+  config::KubeletSettings& settings = kubelet.loaded.settings;
+  kubelet.target = Target::kRke2Args;
+  kubelet.file_content =
+      config::render_kubelet_args({.hard = 1_GiB, .soft = 2_GiB, .reclaim = 256_MiB}, {});
+  const config::SettingMap our_soft = {{"memory.available", {"2Gi", "--eviction-soft"}}};
+  settings.eviction_hard = {{"memory.available", {"1Gi", "--eviction-hard"}}};
+  settings.eviction_soft = our_soft;
+  settings.eviction_minimum_reclaim = {
+      {"memory.available", {"256Mi", "--eviction-minimum-reclaim"}}};
+  settings.eviction_max_pod_grace_period = {"0", "--eviction-max-pod-grace-period"};
+  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, true);
+
+  settings.eviction_soft->emplace("nodefs.available", config::Setting{"15%", "--eviction-soft"});
+  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false) << "an administrator's, kept";
+  EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
+  settings.eviction_soft = our_soft;
+  settings.eviction_max_pod_grace_period->value = "60";
+  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false);
+  settings.eviction_max_pod_grace_period->value = "0";
+  settings.eviction_hard->at("memory.available").value = "3Gi";
+  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false) << "not what our file says";
+}
+
 TEST_F(GuardsTest, WithoutAKubeletNothingIsSureAndNothingCrashes) {
   seen = Observation{};
   for (const Guard& each : guards(seen, MemoryAccount{}, Sizing{}, config, circumstances)) {
