@@ -15,6 +15,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/own_file.h"
 #include "agent/recording/command.h"
 #include "systemd/journal.h"
 #include "systemd/notify.h"
@@ -92,7 +93,10 @@ Result<void> Daemon::run() {
   }
   recall();
   if (const Result<void> opened = recording_.open(*host_.root); !opened) {
-    problem(opened.error());
+    const std::string file{kRecordingFile};
+    const bool no_recording = opened.error().kind == ErrorKind::kTooLarge ||
+                              host_.root->open_below(std::string{kStateFolder} + '/' + file);
+    problem(no_recording ? set_aside(*host_.root, file, opened.error()) : opened.error());
   }
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();

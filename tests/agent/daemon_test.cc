@@ -264,6 +264,20 @@ TEST_F(DaemonTest, RecordsAndTellsItsForecast) {
   EXPECT_THAT(now["early_warning"]["reason"].get<std::string>(), HasSubstr("no probability"));
 }
 
+TEST_F(DaemonTest, SetsAsideWhatCannotBeARecording) {
+  const std::string recording = "var/lib/eviction-agent/recording.bin";
+  const std::string aside = recording + std::string{kCorruptSuffix};
+  tree_.directory(recording);
+  run(Mode::kObserve, [&] { return has_problem("recording.bin.corrupt"); });
+  EXPECT_TRUE(std::filesystem::is_directory(tree_.path(aside)));
+  EXPECT_TRUE(std::filesystem::is_regular_file(tree_.path(recording)));
+  std::filesystem::remove(tree_.path(aside));
+  std::filesystem::resize_file(tree_.path(recording), 16 << 20);
+  run(Mode::kObserve, [&] { return has_problem("recording.bin.corrupt"); });
+  EXPECT_EQ(std::filesystem::file_size(tree_.path(aside)), 16 << 20);
+  EXPECT_LT(std::filesystem::file_size(tree_.path(recording)), 1 << 20);
+}
+
 TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {
   tree_.file(std::string{kFile}.substr(1), config::render_drop_in({}));
   run(Mode::kStage, [this] {
