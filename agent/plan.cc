@@ -92,7 +92,8 @@ void size_node(Plan& plan, const config::AgentConfig& config, const Circumstance
   input.capacity = *memory.capacity;
   input.reserve = *memory.reserve;
   input.cache_floor = memory.cache_floor.value_or(Bytes{});
-  input.kernel_peak = *memory.kernel;
+  // An old kubelet counts slab as used: room only until the kernel has reclaimed it.
+  input.kernel_peak = std::max(*memory.kernel, Bytes{});
   input.outside_peak = memory.outside_kubepods;
   input.reserved = memory.reserved;
   input.growth = grow(plan, *memory.capacity, config, circumstances.growth);

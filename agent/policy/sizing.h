@@ -30,7 +30,7 @@ struct NeedInput {
   Bytes capacity;                     ///< C
   Bytes reserve;                      ///< R
   Bytes cache_floor;                  ///< w
-  Bytes kernel_peak;                  ///< K at its highest; may be negative (kTotalFree)
+  Bytes kernel_peak;                  ///< K at its highest
   Bytes active_file_low;              ///< a at its lowest
   std::optional<Bytes> outside_peak;  ///< S at its highest; absent: unknown
   std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit, no allocatable signal
