@@ -84,23 +84,15 @@ class Loading {
     if (text) {
       loaded_.files.push_back(directory.path_of(name));
       take_document(parse_ini(*text, loaded_.files.back()));
-    } else if (text.error().kind != ErrorKind::kAbsent) {
-      loaded_.errors.push_back(text.error());
-    } else if (const auto error = dangling(directory, name)) {
-      loaded_.errors.push_back(*error);
-    } else if (required) {
-      loaded_.errors.push_back(text.error());
+    } else {
+      take_failure(text.error(), directory, name, required);
     }
   }
 
   void read_drop_ins(const cgroup::Directory& root, const std::string& path) {
     const Result<cgroup::Directory> directory = root.open_below(path);
     if (!directory) {
-      if (directory.error().kind != ErrorKind::kAbsent) {
-        loaded_.errors.push_back(directory.error());
-      } else if (const auto error = dangling(root, path)) {
-        loaded_.errors.push_back(*error);
-      }
+      take_failure(directory.error(), root, path, false);
       return;
     }
     const auto entries = directory->list();
@@ -121,6 +113,18 @@ class Loading {
   }
 
  private:
+  /// What is not there, a dangling link apart, is an error only if required.
+  void take_failure(const Error& error,
+                    const cgroup::Directory& directory,
+                    const std::string& name,
+                    bool required) {
+    const bool absent = error.kind == ErrorKind::kAbsent;
+    const auto link = absent ? dangling(directory, name) : std::nullopt;
+    if (link || required || !absent) {
+      loaded_.errors.push_back(link.value_or(error));
+    }
+  }
+
   /// Keys that need each other may stand in different files.
   void check_tls() {
     const AgentConfig& config = loaded_.config;

@@ -40,7 +40,7 @@ inline constexpr std::array kCommands{
     CommandInfo{
         Command::kValidate,
         "validate",
-        "--kubelet-version V [OPTIONS] [KUBELET FLAGS]",
+        "--kubelet-version V --capacity BYTES [OPTIONS]",
         "Says whether a kubelet would start with these eviction settings, and what they mean.",
         "Merges flags and files as a kubelet of that version does. Exits with 0 if it accepts "
         "them, with 1 if it refuses. --config is the kubelet's file here; the agent's own is "
@@ -144,7 +144,7 @@ inline constexpr std::array kOptions{
                '\0',
                "BYTES",
                "Memory of the node, in bytes or as a quantity such as 16Gi. Turns percentages into "
-               "bytes and checks that the node has what is reserved."},
+               "bytes and checks that the node has what is reserved. Required."},
     OptionInfo{only(Command::kRun),
                "textfile",
                '\0',
