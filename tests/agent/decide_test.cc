@@ -13,8 +13,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "agent/observation.h"
-#include "tests/support/constructed_node.h"
-#include "tests/support/named_nodes.h"
+#include "tests/agent/observed_node.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -28,12 +27,7 @@ using std::chrono::sys_seconds;
 using testing::HasSubstr;
 
 const Observation& node() {
-  static const Observation seen = [] {
-    const tests::TemporaryTree tree;
-    write(tests::named_node("mixed-128g"), tree.path());
-    cgroup::Buffer buffer;
-    return observe(open_host(tree.path("proc"), tree.path("sys"), tree.path()), {}, buffer);
-  }();
+  static const Observation seen = tests::observed("mixed-128g");
   return seen;
 }
 
@@ -66,6 +60,18 @@ Observation with_room(Observation seen, Bytes room) {
 
 Bytes full_hard() {
   return *plan_of(node()).sizing.hard;
+}
+
+// To a kubelet before 1.27 slab is used memory, which makes its signal fire early, until the kernel
+// has reclaimed the slab.
+TEST(Plan, ReclaimableSlabTakesNothingOffTheThresholdOfAnOldKubelet) {
+  Observation seen = node();
+  seen.kubelet->version = config::KubeletVersion{1, 26, 5, {}};
+  seen.meminfo->kreclaimable = 16_GiB;
+  const Plan plan = plan_of(seen);
+  ASSERT_LT(*plan.memory.kernel, Bytes{});
+  EXPECT_GE(*plan.sizing.need,
+            plan.sizing.growth->bytes + *plan.memory.reserve + *plan.memory.cache_floor);
 }
 
 TEST(Decide, ObserveNeverActs) {
@@ -124,6 +130,13 @@ TEST(Decide, AValueIsArmedWhenTheFileHasItOrNearlySo) {
   EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard - 128_MiB})))) << "two steps";
   EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.hard = Bytes{hard.value() / 10 * 9}}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.soft = hard})))) << "another instrument";
+}
+
+TEST(Decide, OnASmallNodeSixtyFourMebibytesAreNotWorthARestart) {
+  const Observation small = tests::observed("k3s-32g");
+  const Bytes hard = *plan_of(small).sizing.hard;
+  EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard - 64_MiB}))));
+  EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard - 80_MiB}))));
 }
 
 TEST(Decide, RaisesAtOnceAndLowersAfterADay) {
