@@ -136,14 +136,7 @@ Facts LiveNode::look(const Journal& journal) {
   facts.restart_impossible = unit_failure_;
   const bool proves = journal.phase == Phase::kProof || journal.phase == Phase::kWatch;
   if (proves && found && journal.after) {
-    const auto wanted = config::parse_own_file(*journal.after, journal.file);
-    if (!wanted) {
-      facts.proof.reason = to_text(wanted.error());
-    } else if (std::optional<Proof> told = proof(*found, *wanted, every)) {
-      facts.proof = std::move(*told);
-    } else {
-      facts.proof.reason = "it is being asked";
-    }
+    facts.proof = proof_of(journal, *found, every);
   }
   if (found && journal.phase != Phase::kPutBack) {
     note_ended(*found, kWatchAskInterval);
@@ -152,6 +145,16 @@ Facts LiveNode::look(const Journal& journal) {
     facts.lost = lost_pods(journal, found ? &*found : nullptr);
   }
   return facts;
+}
+
+Proof LiveNode::proof_of(const Journal& journal,
+                         const Kubelet& kubelet,
+                         std::chrono::milliseconds every) {
+  const auto wanted = config::parse_own_file(*journal.after, journal.file);
+  if (!wanted) {
+    return {.reason = to_text(wanted.error())};
+  }
+  return proof(kubelet, *wanted, every).value_or(Proof{.reason = "it is being asked"});
 }
 
 bool LiveNode::healthy(const Kubelet& kubelet, std::chrono::milliseconds every) {

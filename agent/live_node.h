@@ -73,6 +73,9 @@ class LiveNode final : public TransactionNode {
   [[nodiscard]] std::string boot_id();
   [[nodiscard]] Result<Kubelet> kubelet();
   [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
+  [[nodiscard]] Proof proof_of(const Journal& journal,
+                               const Kubelet& kubelet,
+                               std::chrono::milliseconds every);
   [[nodiscard]] bool healthy(const Kubelet& kubelet, std::chrono::milliseconds every);
   [[nodiscard]] std::vector<std::string> lost_pods(const Journal& journal, const Kubelet* kubelet);
   void note_ended(const Kubelet& kubelet, std::chrono::milliseconds every);

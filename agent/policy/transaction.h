@@ -56,8 +56,8 @@ struct Proof {
   };
 
   State state = State::kNotYet;
-  std::string source;  ///< who was asked last
-  std::string reason;  ///< what it said; before that, why better sources could not be asked
+  std::string source = {};  ///< who was asked last
+  std::string reason = {};  ///< what it said; before that, why better sources could not be asked
 };
 
 /// "in-force", "not-yet", "other".
