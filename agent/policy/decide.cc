@@ -6,6 +6,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/policy/foreign_settings.h"
 #include "agent/policy/guards.h"
 
 namespace eviction::agent {
@@ -28,6 +29,11 @@ bool close(Bytes one, Bytes other, Bytes step) {
 
 bool close(const std::optional<Bytes>& one, const std::optional<Bytes>& other, Bytes step) {
   return one.has_value() == other.has_value() && (!one || close(*one, *other, step));
+}
+
+/// Where eviction begins at the latest: by a soft threshold, one poll after it is met.
+Bytes level(const std::optional<Bytes>& hard, const std::optional<Bytes>& soft, Bytes poll) {
+  return std::max(hard.value_or(Bytes{}), soft ? *soft - poll : Bytes{});
 }
 
 const Guard* first_against(const Plan& plan) {
@@ -259,15 +265,16 @@ bool is_armed(const Plan& plan) {
 }
 
 bool asks_for_less(const Plan& plan) {
-  if (!plan.observation.kubelet || !plan.memory.capacity) {
+  const auto& kubelet = plan.observation.kubelet;
+  const auto now = kubelet ? armed(*kubelet) : std::nullopt;
+  if (!now || !plan.memory.capacity || soft_in_use(plan.observation)) {
     return false;
   }
-  const auto now = armed(*plan.observation.kubelet);
-  const Bytes step = rounding_step(*plan.memory.capacity);
-  const auto less = [step](const std::optional<Bytes>& one, const std::optional<Bytes>& other) {
-    return one && other && *one < *other && !close(*one, *other, step);
-  };
-  return now && (less(plan.sizing.hard, now->hard) || less(plan.sizing.soft, now->soft));
+  const Bytes poll = plan.sizing.growth ? plan.sizing.growth->per_poll : Bytes{};
+  const Bytes before = level(now->hard, now->soft, poll);
+  const Bytes after = level(plan.sizing.hard, plan.sizing.soft, poll);
+  return !is_armed(plan) &&
+         (after < before || close(after, before, rounding_step(*plan.memory.capacity)));
 }
 
 void LowerWatch::tell(const Plan& plan, std::chrono::seconds now, Situation& situation) {
@@ -295,7 +302,7 @@ Decision decide(const Plan& plan, const Situation& situation) {
   if (situation.lower_for && *situation.lower_for < kSlowToLower) {
     return {Act::kNothing,
             {},
-            fmt::format("less would do since {} s; taken up after {} s",
+            fmt::format("what is armed has been enough for {} s; the change waits for {} s",
                         situation.lower_for->count(),
                         std::chrono::seconds{kSlowToLower}.count())};
   }

@@ -30,7 +30,8 @@ struct Record {
 inline constexpr int kQuarantineAfter = 3;
 /// Wait after the first failure; doubled by each further one.
 inline constexpr std::chrono::hours kBackOff{1};
-/// A smaller value is taken up only after the need was smaller for this long.
+/// A value that protects no more than the armed one is taken up only after this long: where
+/// pods come and go by the hour it would soon be followed by the old one again.
 inline constexpr std::chrono::hours kSlowToLower{24};
 
 /// Adds a restart, and forgets those older than 24 hours.
@@ -72,11 +73,11 @@ struct Situation {
   std::optional<std::string> staged = {};  ///< what stands beside the file
   /// Why the configuration allows no restart of this kubelet; empty: it does.
   std::string restart_forbidden = {};
-  /// How long the plan has asked for less than is armed. Absent: it does not.
+  /// How long asks_for_less() has held. Absent: it does not.
   std::optional<std::chrono::seconds> lower_for = {};
 };
 
-/// Watches plans for one that asks for less than is armed.
+/// Watches plans for asks_for_less().
 class LowerWatch {
  public:
   /// After each plan, before its decision. now: of a clock that runs on.
@@ -100,7 +101,8 @@ class LowerWatch {
 /// rounding steps, a twentieth of it, or 64 MiB.
 [[nodiscard]] bool is_armed(const Plan& plan);
 
-/// Whether the plan asks for clearly less than is armed.
+/// Whether the plan asks for something else than is armed that protects no more: eviction would not
+/// begin clearly earlier. Never where a soft threshold of ours is in others' way.
 [[nodiscard]] bool asks_for_less(const Plan& plan);
 
 }  // namespace eviction::agent

@@ -151,6 +151,21 @@ TEST(Decide, RaisesAtOnceAndLowersAfterADay) {
             Act::kApply);
 }
 
+// Where VMs come and go by the hour, the same need is carried by one instrument or by two.
+TEST(Decide, AnotherInstrumentThatProtectsNoMoreWaitsForADay) {
+  const Plan plan = plan_of(node());
+  const Bytes poll = plan.sizing.growth->per_poll;
+  const Bytes half{full_hard().value() / 2};
+  const Observation both = with_file(node(), {.hard = half, .soft = full_hard() + poll});
+  ASSERT_FALSE(is_armed(plan_of(both)));
+  EXPECT_TRUE(asks_for_less(plan_of(both)));
+  const Observation late = with_file(node(), {.hard = half, .soft = full_hard()});
+  EXPECT_FALSE(asks_for_less(plan_of(late))) << "it kills one poll later";
+  Observation others = both;
+  others.kubelet->loaded.settings.eviction_max_pod_grace_period = {"30", "/etc/kubelet.conf"};
+  EXPECT_FALSE(asks_for_less(plan_of(others)));
+}
+
 // Measured: a hard value above what the requests leave killed a running VM at the next kubelet
 // start.
 TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {
