@@ -268,7 +268,7 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   if (!removed) {
     return failed(removed.error());
   }
-  const bool daemon_runs = !HostLock::take(*host.root, kRunLock);
+  const bool daemon_runs = HostLock::is_held(*host.root, kRunLock);
   if (const Result<void> forgotten = remove_state(*host.root, daemon_runs); !forgotten) {
     return failed(forgotten.error());
   }

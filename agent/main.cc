@@ -172,12 +172,11 @@ ExitCode run_daemon(const CommandLine& line, const Host& host, config::AgentConf
 }
 
 ExitCode show_status(const CommandLine& line) {
-  const Host host = open_host(
-      line.procfs.value_or(line.rootfs + "/proc"), line.sysfs.value_or(line.rootfs), line.rootfs);
-  if (!host.root || !host.proc) {
-    return complain(kUsage, to_text(host.root ? host.proc.error() : host.root.error()));
+  const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
+  if (!root) {
+    return complain(kUsage, to_text(root.error()));
   }
-  const Result<ordered_json> status = load_status(*host.root, *host.proc);
+  const Result<ordered_json> status = load_status(*root);
   if (!status) {
     return complain(kFailed, to_text(status.error()));
   }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/status_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include <string_view>
 #include <utility>
 
@@ -145,37 +141,6 @@ std::string guards_rows(const ordered_json& status) {
   return rows.empty() ? row("guards", "all hold") : rows;
 }
 
-/// By the kernel's list: to try the lock could be in the way of a daemon that starts.
-bool daemon_runs(const cgroup::Directory& root, const cgroup::Directory& proc) {
-  const Result<cgroup::Directory> folder = root.open_below(kRunFolder);
-  const std::string name = std::string{kRunLock} + ".lock";
-  struct stat file = {};
-  if (!folder || ::fstatat(folder->fd(), name.c_str(), &file, AT_SYMLINK_NOFOLLOW) != 0) {
-    return false;
-  }
-  cgroup::Buffer buffer;
-  const Result<std::string_view> locks = proc.read("locks", buffer);
-  // Source: linux v6.1 fs/locks.c lock_get_status().
-  return locks &&
-         locks->find(fmt::format(
-             " {:02x}:{:02x}:{} ", ::major(file.st_dev), ::minor(file.st_dev), file.st_ino)) !=
-             std::string_view::npos;
-}
-
-/// Why there is no status of a daemon that runs.
-Error no_status(const cgroup::Directory& root,
-                const cgroup::Directory& proc,
-                const std::string& path,
-                std::string otherwise) {
-  const bool runs = daemon_runs(root, proc);
-  return {.kind = ErrorKind::kAbsent,
-          .path = root.path_of(path),
-          .what = runs ? "the daemon that runs on this node could not write it yet"
-                       : std::move(otherwise),
-          .remedy = runs ? "if it lasts, make room on that file system; the daemon's log says more"
-                         : "systemctl start eviction-agent, or eviction-agent run"};
-}
-
 /// How long ago it was written. Absent: it does not say.
 std::optional<std::chrono::seconds> age_of(const ordered_json& status) {
   const auto written = config::parse_utc(text_at(status, "/written"));
@@ -227,27 +192,30 @@ Result<void> save_status(const cgroup::Directory& root, const Status& status, co
   return written ? Result<void>{} : tl::unexpected{written.error()};
 }
 
-Result<ordered_json> load_status(const cgroup::Directory& root, const cgroup::Directory& proc) {
+Result<ordered_json> load_status(const cgroup::Directory& root) {
   const std::string path = std::string{kRunFolder} + '/' + kStatusFile;
+  if (!HostLock::is_held(root, kRunLock)) {
+    return tl::unexpected{Error{.kind = ErrorKind::kAbsent,
+                                .path = {},
+                                .what = "no daemon runs on this node",
+                                .remedy = "systemctl start eviction-agent, or eviction-agent run"}};
+  }
   cgroup::Buffer buffer;
   const Result<std::string_view> text = root.read(path, buffer);
   if (!text) {
-    return tl::unexpected{text.error().kind == ErrorKind::kAbsent
-                              ? no_status(root, proc, path, "no daemon runs on this node")
-                              : text.error()};
+    Error error = text.error();
+    if (error.kind == ErrorKind::kAbsent) {
+      error.what = "the daemon that runs on this node could not write it yet";
+      error.remedy = "if it lasts, make room on that file system; the daemon's log says more";
+    }
+    return tl::unexpected{std::move(error)};
   }
   ordered_json status = ordered_json::parse(*text, nullptr, false);
-  if (!status.is_object() || !status.contains("pid") || !status["pid"].is_number_integer()) {
+  if (!status.is_object()) {
     return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
                                 .path = root.path_of(path),
                                 .what = "it is no status of eviction-agent",
                                 .remedy = "restart the daemon"}};
-  }
-  const std::string comm = std::to_string(status["pid"].get<std::int64_t>()) + "/comm";
-  const Result<std::string_view> name = proc.read(comm, buffer);
-  // The kernel keeps 15 characters of a name.
-  if (!name || *name != "eviction-agent\n") {
-    return tl::unexpected{no_status(root, proc, path, "the daemon that wrote this has ended")};
   }
   if (const auto age = age_of(status); !age || *age > kOldestLook) {
     return tl::unexpected{

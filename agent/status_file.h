@@ -53,10 +53,9 @@ struct Status {
                                        const Status& status,
                                        const Plan& plan);
 
-/// What a running daemon wrote. Errors: kAbsent when there is none, also when the one that wrote it
-/// has ended, or wrote it longer than kOldestLook ago; kMalformed; those of reading.
-[[nodiscard]] Result<nlohmann::ordered_json> load_status(const cgroup::Directory& root,
-                                                         const cgroup::Directory& proc);
+/// What a running daemon wrote. Errors: kAbsent when none runs, or it wrote nothing within
+/// kOldestLook; kMalformed; those of reading.
+[[nodiscard]] Result<nlohmann::ordered_json> load_status(const cgroup::Directory& root);
 
 /// The lines that a person reads.
 [[nodiscard]] std::string status_table(const nlohmann::ordered_json& status);

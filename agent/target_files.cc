@@ -43,6 +43,10 @@ std::array<std::string, 3> leftovers(const std::string& file) {
   return {file + suffix, staged_path(file) + suffix, journal_path(file) + suffix};
 }
 
+std::string lock_file(const std::string& name) {
+  return name + ".lock";
+}
+
 /// Where a file of ours may be.
 std::set<std::string> possible_files(const std::optional<Kubelet>& kubelet,
                                      const std::string& last_changed) {
@@ -193,7 +197,7 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  const std::string file = name + ".lock";
+  const std::string file = lock_file(name);
   HostLock lock{Descriptor{::openat(
       folder->fd(), file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR)}};
   if (lock.file_.get() >= 0 && ::flock(lock.file_.get(), LOCK_EX | LOCK_NB) == 0) {
@@ -208,6 +212,16 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
   return tl::unexpected{Error{.kind = ErrorKind::kIo,
                               .path = folder->path_of(file),
                               .what = std::generic_category().message(errno)}};
+}
+
+bool HostLock::is_held(const cgroup::Directory& root, const std::string& name) {
+  const Result<cgroup::Directory> folder = root.open_below(kRunFolder);
+  if (!folder) {
+    return false;
+  }
+  const Descriptor file{
+      ::openat(folder->fd(), lock_file(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  return file.get() >= 0 && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 HostLock::~HostLock() {

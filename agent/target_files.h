@@ -60,12 +60,16 @@ namespace eviction::agent {
     const std::string& last_changed);
 
 /// A lock that is held as long as this lives: /run/eviction-agent/NAME.lock on the host, so that an
-/// agent of a package and one in a container see each other.
+/// agent of a package and one in a container see each other. By flock(2), which scripts of packages
+/// can ask for, too.
 class HostLock {
  public:
   /// Errors: kDenied when another process holds it, by whom; those of making the file.
   [[nodiscard]] static Result<HostLock> take(const cgroup::Directory& root,
                                              const std::string& name);
+  /// Whether a process holds it. One that takes it in the very moment of this look is refused. What
+  /// cannot be looked at is not held.
+  [[nodiscard]] static bool is_held(const cgroup::Directory& root, const std::string& name);
 
   HostLock(HostLock&&) = default;
   HostLock& operator=(HostLock&&) = default;
