@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/utc_time.h"
+#include "agent/csv_lines.h"
 
 namespace eviction::agent {
 
@@ -188,21 +188,6 @@ std::string text_of(const Number& number) {
   return number ? std::to_string(*number) : std::string{};
 }
 
-std::vector<std::string_view> split(std::string_view line) {
-  if (line.ends_with('\r')) {
-    line.remove_suffix(1);
-  }
-  std::vector<std::string_view> cells;
-  while (true) {
-    const std::size_t comma = line.find(',');
-    cells.push_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) {
-      return cells;
-    }
-    line.remove_prefix(comma + 1);
-  }
-}
-
 /// Whole, within 0 and kMost; digits after a decimal point do not count.
 Number parse_number(std::string_view cell) {
   std::int64_t value = 0;
@@ -236,14 +221,9 @@ class Row {
                                                                   : std::string_view{};
   }
 
-  /// Of "time" as seconds since 1970, as "2026-11-22T12:00:00Z" or "2026-11-22 12:00:00", or of
-  /// "t_s".
+  /// Of "time" as seconds since 1970 or as a date, or of "t_s".
   [[nodiscard]] Number time() {
-    std::string date{text("time")};
-    if (const std::size_t space = date.find(' '); space != std::string::npos) {
-      date = date.replace(space, 1, "T") + 'Z';
-    }
-    if (const auto at = config::parse_utc(date)) {
+    if (const auto at = parse_csv_time(text("time"))) {
       return at->time_since_epoch().count();
     }
     return text("time").empty() ? number("t_s") : number("time");
@@ -355,28 +335,18 @@ std::string csv_row(const Moment& moment) {
 }
 
 Result<void> read_csv(std::string_view text, const std::function<void(const Moment&)>& call) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) {
-    text.remove_prefix(kByteOrderMark.size());
-  }
   std::map<std::string_view, std::size_t> names;
-  for (std::size_t line = 1; !text.empty(); ++line) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view row = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (row.find_first_not_of(" \t\r") == std::string_view::npos) {
-      continue;
-    }
-    const std::vector<std::string_view> cells = split(row);
+  for (CsvLines lines{text}; lines.next();) {
     if (names.empty()) {
-      for (std::size_t i = 0; i < cells.size(); ++i) {
-        names.emplace(cells[i], i);
+      for (std::size_t i = 0; i < lines.cells().size(); ++i) {
+        names.emplace(lines.cells()[i], i);
       }
       if (const std::string missing = missing_columns(names); !missing.empty()) {
-        return wrong(line, "there is no column " + missing);
+        return wrong(lines.number(), "there is no column " + missing);
       }
-    } else if (!tell(Row{names, cells}, call)) {
-      return wrong(line, "time, mem_total_bytes, mem_available_bytes or another number is none");
+    } else if (!tell(Row{names, lines.cells()}, call)) {
+      return wrong(lines.number(),
+                   "time, mem_total_bytes, mem_available_bytes or another number is none");
     }
   }
   return names.empty() ? wrong(1, "it is empty") : Result<void>{};

@@ -51,9 +51,9 @@ struct Cell {
 [[nodiscard]] std::vector<Cell> suite(std::uint64_t seed, double seconds);
 
 /// A node whose pods follow a recorded course. text: CSV with a header; columns t_s or time
-/// (seconds, or YYYY-MM-DD HH:MM:SS), pod, and pod_mem_mib or mib; others are passed over. Times
-/// begin at the first. capacity: of the node; 0: so that 92 % of it are in use at the highest.
-/// Errors: kMalformed with the line, and kTooLarge for more samples than these.
+/// (seconds, or a date as parse_csv_time() takes it), pod, and pod_mem_mib or mib; others
+/// are passed over. Times begin at the first. capacity: of the node; 0: so that 92 % of it are in
+/// use at the highest. Errors: kMalformed with the line, and kTooLarge for more samples than these.
 [[nodiscard]] Result<Scenario> from_trace(std::string_view text,
                                           const std::string& name,
                                           double capacity_mib,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -9,6 +8,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/csv_lines.h"
 #include "agent/simulate/course.h"
 #include "agent/simulate/scenario.h"
 #include "cgroup/key_value.h"
@@ -31,18 +31,6 @@ Error malformed(std::size_t line, std::string what) {
   return {ErrorKind::kMalformed, {}, line, std::move(what), "see eviction-agent(8), TRACES"};
 }
 
-std::vector<std::string_view> split(std::string_view line) {
-  std::vector<std::string_view> fields;
-  while (true) {
-    const std::size_t comma = line.find(',');
-    fields.push_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) {
-      return fields;
-    }
-    line.remove_prefix(comma + 1);
-  }
-}
-
 std::optional<double> number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -50,30 +38,11 @@ std::optional<double> number(std::string_view text) {
   return whole && std::isfinite(value) ? std::optional{value} : std::nullopt;
 }
 
-/// "2022-08-22 03:51:19", as seconds.
-std::optional<double> date_time(std::string_view text) {
-  constexpr std::string_view kForm = "0000-00-00 00:00:00";
-  if (text.size() != kForm.size()) {
-    return std::nullopt;
+std::optional<double> time_of(std::string_view text) {
+  if (const auto at = parse_csv_time(text)) {
+    return static_cast<double>(at->time_since_epoch().count());
   }
-  const auto part = [text](std::size_t from, std::size_t length) {
-    int value = -1;
-    std::from_chars(text.data() + from, text.data() + from + length, value);
-    return value;
-  };
-  const std::chrono::year_month_day day{std::chrono::year{part(0, 4)},
-                                        std::chrono::month{static_cast<unsigned>(part(5, 2))},
-                                        std::chrono::day{static_cast<unsigned>(part(8, 2))}};
-  const int hour = part(11, 2);
-  const int minute = part(14, 2);
-  const int second = part(17, 2);
-  const auto is_within = [](int value, int most) { return value >= 0 && value <= most; };
-  if (!day.ok() || !is_within(hour, 23) || !is_within(minute, 59) || !is_within(second, 60)) {
-    return std::nullopt;
-  }
-  constexpr int kHour = 3600;
-  const auto days = std::chrono::sys_days{day}.time_since_epoch().count();
-  return 86'400.0 * static_cast<double>(days) + hour * kHour + minute * 60 + second;
+  return number(text);
 }
 
 std::optional<Columns> find_columns(const std::vector<std::string_view>& header) {
@@ -102,26 +71,24 @@ PodSpec pod_named(std::string_view name) {
 std::optional<Error> add_line(Trace& all,
                               std::map<std::string, std::size_t, std::less<>>& index,
                               const Columns& columns,
-                              std::string_view line,
-                              std::size_t number_of_line) {
-  const std::vector<std::string_view> fields = split(line);
+                              const CsvLines& lines) {
+  const std::vector<std::string_view>& fields = lines.cells();
   if (fields.size() <= std::max({columns.time, columns.pod, columns.mib})) {
-    return malformed(number_of_line, "a column is missing");
+    return malformed(lines.number(), "a column is missing");
   }
   const std::string_view time = fields[columns.time];
-  const std::optional<double> at =
-      time.find(':') == std::string_view::npos ? number(time) : date_time(time);
+  const std::optional<double> at = time_of(time);
   const std::optional<double> mib = number(fields[columns.mib]);
   if (!at || std::abs(*at) > 1e12) {
-    return malformed(number_of_line, cgroup::quote(time) + " is no time");
+    return malformed(lines.number(), cgroup::quote(time) + " is no time");
   }
   if (!mib || *mib < 0 || *mib > kMostMib) {
-    return malformed(number_of_line, cgroup::quote(fields[columns.mib]) + " is no amount of MiB");
+    return malformed(lines.number(), cgroup::quote(fields[columns.mib]) + " is no amount of MiB");
   }
   if (all.samples.size() >= all.most_samples) {
     return Error{ErrorKind::kTooLarge,
                  {},
-                 number_of_line,
+                 lines.number(),
                  fmt::format("there are more than {} samples", all.most_samples),
                  "give a shorter part of it, or fewer samples of each pod"};
   }
@@ -140,27 +107,15 @@ Result<Trace> parse(std::string_view text, std::size_t most_samples) {
   all.most_samples = most_samples;
   std::map<std::string, std::size_t, std::less<>> index;
   std::optional<Columns> columns;
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) {
-    text.remove_prefix(kByteOrderMark.size());
-  }
-  for (std::size_t line = 1; !text.empty(); ++line) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view row = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (row.ends_with('\r')) {
-      row.remove_suffix(1);
-    }
+  for (CsvLines lines{text}; lines.next();) {
     if (!columns) {
-      columns = find_columns(split(row));
+      columns = find_columns(lines.cells());
       if (!columns) {
         return tl::unexpected{malformed(
-            line, "the first line does not name the columns t_s or time, pod, pod_mem_mib or mib")};
+            lines.number(), "it does not name the columns t_s or time, pod, pod_mem_mib or mib")};
       }
-    } else if (!row.empty()) {
-      if (auto error = add_line(all, index, *columns, row, line)) {
-        return tl::unexpected{std::move(*error)};
-      }
+    } else if (auto error = add_line(all, index, *columns, lines)) {
+      return tl::unexpected{std::move(*error)};
     }
   }
   if (all.samples.empty()) {
