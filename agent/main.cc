@@ -368,14 +368,11 @@ ExitCode run_simulate(const CommandLine& line) {
   if (!loaded.errors.empty()) {
     return kUsage;
   }
-  std::ofstream page;
-  if (line.simulate.html) {
-    page.open(*line.simulate.html, std::ios::binary);
-    if (!page) {
-      return complain(kUsage,
-                      "--html: " + *line.simulate.html + ": " +
-                          std::generic_category().message(errno) + "; name a file to write");
-    }
+  // What is there stays until there is something to put in its place.
+  if (line.simulate.html && !std::ofstream{*line.simulate.html, std::ios::app}) {
+    return complain(kUsage,
+                    "--html: " + *line.simulate.html + ": " +
+                        std::generic_category().message(errno) + "; name a file to write");
   }
   Progress progress;
   if (isatty(STDERR_FILENO) == 1) {
@@ -394,8 +391,11 @@ ExitCode run_simulate(const CommandLine& line) {
     complain(kDone, to_text(*report->problem));
   }
   ExitCode code = kDone;
-  if (line.simulate.html && !(page << simulate::to_html(*report)).flush()) {
-    code = complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
+  if (line.simulate.html) {
+    std::ofstream page{*line.simulate.html, std::ios::binary};
+    if (!(page << simulate::to_html(*report)).flush()) {
+      code = complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
+    }
   }
   return print(*report, line.output, code);
 }
