@@ -40,6 +40,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- $_ := set $sections "agent" (merge (dict "mode" .mode) (get $sections "agent" | default dict)) -}}
 {{- if .root.Values.restartUnit -}}
+{{- if hasKey (get $sections "kubelet" | default dict) "restart-unit" -}}
+{{- fail "config.kubelet.restart-unit has no effect with restartUnit: set one of the two" -}}
+{{- end -}}
 {{- $_ := set $sections "kubelet" (merge (dict "restart-unit" "yes") (get $sections "kubelet" | default dict)) -}}
 {{- end -}}
 {{- if .root.Values.metrics.enabled -}}
