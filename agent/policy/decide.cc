@@ -267,7 +267,8 @@ bool is_armed(const Plan& plan) {
 bool asks_for_less(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
   const auto now = kubelet ? armed(*kubelet) : std::nullopt;
-  if (!now || !plan.memory.capacity || soft_in_use(plan.observation)) {
+  if (!now || !plan.memory.capacity || soft_in_use(plan.observation) ||
+      (now->hard && !plan.sizing.hard)) {
     return false;
   }
   const Bytes poll = plan.sizing.growth ? plan.sizing.growth->per_poll : Bytes{};

@@ -102,7 +102,8 @@ class LowerWatch {
 [[nodiscard]] bool is_armed(const Plan& plan);
 
 /// Whether the plan asks for something else than is armed that protects no more: eviction would not
-/// begin clearly earlier. Never where a soft threshold of ours is in others' way.
+/// begin clearly earlier. Never where a soft threshold of ours is in others' way, or where no hard
+/// one is right any more: the next kubelet might not start with it.
 [[nodiscard]] bool asks_for_less(const Plan& plan);
 
 }  // namespace eviction::agent

@@ -166,6 +166,15 @@ TEST(Decide, AnotherInstrumentThatProtectsNoMoreWaitsForADay) {
   EXPECT_FALSE(asks_for_less(plan_of(others)));
 }
 
+// With it a kubelet starts only with reserved memory that counts the hard threshold.
+TEST(Decide, AHardValueIsReplacedAtOnceWhenTheMemoryManagerBecomesStatic) {
+  Observation seen = with_file(node(), {.hard = full_hard() + full_hard()});
+  ASSERT_TRUE(asks_for_less(plan_of(seen)));
+  seen.kubelet->loaded.settings.memory_manager_policy = {"Static", "/etc/kubelet.conf"};
+  ASSERT_EQ(plan_of(seen).sizing.instrument, Instrument::kSoft);
+  EXPECT_FALSE(asks_for_less(plan_of(seen)));
+}
+
 // Measured: a hard value above what the requests leave killed a running VM at the next kubelet
 // start.
 TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {
