@@ -109,10 +109,6 @@ def runs(container: Container, node: Path) -> None:
     """The daemon is ready by its probe, keeps its status on the host, and ends when it is told to."""
     with subprocess.Popen(["chroot", str(container.root), PROGRAM, *container.arguments]) as daemon:
         try:
-            # The recorded node has no process of this number until it is given one.
-            own = node / "proc" / str(daemon.pid)
-            own.mkdir(exist_ok=True)
-            (own / "comm").write_text("eviction-agent\n", encoding="utf-8")
             deadline = time.monotonic() + 30
             while container.run(*container.probe[1:]).returncode != 0:
                 expect(daemon.poll() is None and time.monotonic() < deadline, "it is not ready")
