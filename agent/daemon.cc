@@ -101,6 +101,7 @@ Result<void> Daemon::run() {
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();
   status_.counters.started = wall_now();
+  configured_ = steady_now();
   exporter_.configure(config_);
   spdlog::info("started, mode {}", config::to_text(config_.mode));
   const Result<int> ended = loop_.run();
@@ -264,6 +265,12 @@ void Daemon::observe_and_plan(const Record& record) {
   history_.add_to(known, seen);
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
     known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
+    if (known.restart_refused.empty()) {
+      known.restart_refused =
+          not_yet_its_turn(read_boot_id(host_),
+                           std::chrono::duration_cast<seconds>(steady_now() - configured_),
+                           std::chrono::minutes{config_.restart_spread_minutes});
+    }
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);
@@ -358,6 +365,7 @@ void Daemon::reload() {
   configuration_problems_.clear();
   if (loaded.errors.empty()) {
     config_ = std::move(loaded.config);
+    configured_ = steady_now();
     exporter_.configure(config_);
     spdlog::info("configuration read again, mode {}", config::to_text(config_.mode));
   } else {

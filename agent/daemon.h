@@ -78,6 +78,7 @@ class Daemon {
   std::optional<Bytes> last_mem_available_;
   std::chrono::milliseconds last_look_{};
   std::chrono::milliseconds last_walk_{};
+  std::chrono::milliseconds configured_{};  ///< when the configuration was read
   /// A second; at least what one CPU faults in, 2 GiB.
   Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;

@@ -38,13 +38,6 @@ sys_seconds wall_time(microseconds since_boot) {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now() - age);
 }
 
-std::string read_boot_id(const Host& host) {
-  cgroup::Buffer buffer;
-  const auto text = host.proc ? host.proc->read("sys/kernel/random/boot_id", buffer)
-                              : tl::unexpected{host.proc.error()};
-  return text ? std::string{text->substr(0, text->find('\n'))} : std::string{};
-}
-
 spdlog::level::level_enum level_of(const Incident& incident) {
   const bool loss =
       incident.kind == IncidentKind::kOomKill || incident.kind == IncidentKind::kEviction;

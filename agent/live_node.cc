@@ -47,6 +47,13 @@ std::chrono::sys_seconds wall_now() {
   return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
+std::string read_boot_id(const Host& host) {
+  cgroup::Buffer buffer;
+  const auto text = host.proc ? host.proc->read("sys/kernel/random/boot_id", buffer)
+                              : tl::unexpected{host.proc.error()};
+  return text ? std::string{text->substr(0, text->find('\n'))} : std::string{};
+}
+
 Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
                                               cgroup::Buffer& buffer) {
   const Result<cgroup::Hierarchy> hierarchy = cgroup::open_hierarchy(sys);
@@ -94,7 +101,7 @@ Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {
   }
   Journal journal;
   journal.since = since_boot();
-  journal.boot_id = boot_id();
+  journal.boot_id = read_boot_id(host_);
   journal.file = found->file;
   journal.before = found->file_content;
   const auto known = read_journal(*host_.root, found->file);
@@ -121,7 +128,7 @@ std::vector<std::string> LiveNode::kubelet_warnings_since(
 Facts LiveNode::look(const Journal& journal) {
   Facts facts;
   facts.now = since_boot();
-  facts.boot_id = boot_id();
+  facts.boot_id = read_boot_id(host_);
   if (auto content = read_file(*host_.root, journal.file)) {
     facts.file_known = true;
     facts.file = std::move(*content);
@@ -255,13 +262,6 @@ Result<void> LiveNode::restart_kubelet() {
   }
   return restarts_by_unit(found->target) ? restart_unit(*found)
                                          : terminate_kubelet(*host_.proc, *found);
-}
-
-std::string LiveNode::boot_id() {
-  const Result<std::string_view> text = host_.proc
-                                            ? host_.proc->read("sys/kernel/random/boot_id", buffer_)
-                                            : tl::unexpected{host_.proc.error()};
-  return text ? std::string{text->substr(0, text->find('\n'))} : std::string{};
 }
 
 Result<Kubelet> LiveNode::kubelet() {

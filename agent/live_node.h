@@ -23,6 +23,9 @@ namespace eviction::agent {
 [[nodiscard]] std::chrono::seconds since_boot();
 [[nodiscard]] std::chrono::sys_seconds wall_now();
 
+/// /proc/sys/kernel/random/boot_id. Empty: it cannot be read.
+[[nodiscard]] std::string read_boot_id(const Host& host);
+
 /// UIDs of the pods that have a process, sorted. Errors: those of the cgroup tree.
 [[nodiscard]] Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
                                                             cgroup::Buffer& buffer);
@@ -70,7 +73,6 @@ class LiveNode final : public TransactionNode {
   [[nodiscard]] Result<void> restart_kubelet() override;
 
  private:
-  [[nodiscard]] std::string boot_id();
   [[nodiscard]] Result<Kubelet> kubelet();
   [[nodiscard]] Result<void> restart_unit(const Kubelet& kubelet);
   [[nodiscard]] Proof proof_of(const Journal& journal,

@@ -28,6 +28,15 @@ constexpr std::array kKeys{
             NumberField{&AgentConfig::restarts_per_day, 0, 24},
             "2",
             "How often at most the agent may restart the kubelet within 24 hours."},
+    KeyInfo{"agent",
+            "restart-spread",
+            NumberField{&AgentConfig::restart_spread_minutes, 0, 1440},
+            "10",
+            "Minutes over which the nodes of a cluster are spread: so long at most after it has "
+            "read its configuration, another time on each node and after each boot, a daemon with "
+            "mode enforce waits until it may restart the kubelet. Else the agents of a DaemonSet, "
+            "which begin together, would restart every kubelet at once. 0: it does not wait. "
+            "\"eviction-agent apply\" never does."},
     KeyInfo{
         "sizing",
         "risk",

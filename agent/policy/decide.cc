@@ -2,6 +2,8 @@
 #include "agent/policy/decide.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -196,6 +198,24 @@ Circumstances circumstances_of(const Record& record, sys_seconds now) {
   known.restarts_today = restarts_within_a_day(record, now);
   known.restart_refused = restart_refused(record, now);
   return known;
+}
+
+std::string not_yet_its_turn(std::string_view boot_id,
+                             std::chrono::seconds configured_for,
+                             std::chrono::minutes spread) {
+  constexpr std::size_t kDigits = 8;
+  constexpr std::int64_t kTurns = std::int64_t{1} << (4 * kDigits);
+  std::uint32_t turn = 0;  // of kTurns
+  const std::string_view digits = boot_id.substr(0, kDigits);
+  std::from_chars(digits.data(), digits.data() + digits.size(), turn, 16);
+  const std::chrono::seconds wait = std::chrono::seconds{spread} * turn / kTurns;
+  if (configured_for >= wait) {
+    return {};
+  }
+  return fmt::format(
+      "this node's turn is {} s after its agent read the configuration, so that the kubelets of a "
+      "cluster do not restart together ([agent] restart-spread)",
+      wait.count());
 }
 
 std::optional<config::MemoryEviction> armed(const Kubelet& kubelet) {

@@ -13,6 +13,7 @@ OURS = "/etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml"
 ENFORCE = """\
 [agent]
 mode = enforce
+restart-spread = 0
 [kubelet]
 restart-unit = yes
 allow-version = yes

@@ -24,7 +24,7 @@ HELM = (
 # That kubelet's supervisor has to be restarted, and it is older than those whose rules the agent knows.
 VALUES = (
     f"--set mode=enforce,restartUnit=true,uninstall.kubectlImage={KUBECTL_IMAGE}"
-    " --set-string config.kubelet.allow-version=yes"
+    " --set-string config.kubelet.allow-version=yes,config.agent.restart-spread=0"
 )
 DAEMON_SET = f"/apis/apps/v1/namespaces/{SPACE}/daemonsets/{RELEASE}"
 JOB = f"/apis/batch/v1/namespaces/{SPACE}/jobs/{RELEASE}-put-back"

@@ -12,7 +12,7 @@ FILE = f"{CONFIG_DIR}/60-eviction-agent.conf"
 JOURNAL = f"{FILE}.journal"
 STAGED = f"{FILE}.staged"
 STATE = "/var/lib/eviction-agent"
-ENFORCE = "[agent]\nmode = enforce\nrestarts-per-day = 24\n"
+ENFORCE = "[agent]\nmode = enforce\nrestarts-per-day = 24\nrestart-spread = 0\n"
 # The node; of the stand-in's only the first is there.
 SERVICES = ("rke2-server", "kube-apiserver", "etcd")
 # Files that the agent might touch, and their content, but for what a daemon learns and records of
