@@ -12,7 +12,7 @@ namespace eviction::agent {
 namespace {
 
 constexpr std::string_view kConfigFile = "/etc/rancher/k3s/config.yaml";
-constexpr const char* kMend = "k3s does not start with this file; mend it";
+constexpr const char* kMend = "k3s and RKE2 do not start with this file; mend it";
 
 Error malformed(std::size_t line, std::string what) {
   return Error{ErrorKind::kMalformed, {}, line, std::move(what), kMend};
@@ -104,24 +104,25 @@ bool is_config_name(std::string name) {
   return name.ends_with(".yaml") || name.ends_with(".yml");
 }
 
-void apply_folder(const cgroup::Directory& root,
-                  const std::string& path,
-                  K3sOptions& options,
-                  std::vector<Error>& problems,
-                  cgroup::Buffer& buffer) {
+/// In the order in which they are read.
+std::vector<std::string> config_files(const cgroup::Directory& root,
+                                      const std::string& path,
+                                      std::vector<Error>& problems) {
   const Result<cgroup::Directory> folder = root.open_below(path);
   const auto entries = folder ? folder->list() : tl::unexpected(folder.error());
+  std::vector<std::string> files;
   if (!entries) {
     if (entries.error().kind != ErrorKind::kAbsent) {
       problems.push_back(entries.error());
     }
-    return;
+    return files;
   }
   for (const cgroup::Directory::Entry& entry : *entries) {
     if (!entry.directory && is_config_name(entry.name)) {
-      apply_file(root, path + '/' + entry.name, options, problems, buffer);
+      files.push_back(path + '/' + entry.name);
     }
   }
+  return files;
 }
 
 /// k3s' own flags: what follows "server" or "agent".
@@ -189,6 +190,23 @@ Result<void> apply_k3s_config(std::string_view text, K3sOptions& options) {
   }
 }
 
+std::string replacing_file(const cgroup::Directory& root,
+                           const std::string& file,
+                           std::vector<Error>& problems,
+                           cgroup::Buffer& buffer) {
+  std::string replacing;
+  for (const std::string& other : config_files(root, file.substr(0, file.rfind('/')), problems)) {
+    const std::vector<std::string> ours{"ours"};
+    K3sOptions options{.data_dir = {}, .kubelet_args = ours};
+    apply_file(root, other, options, problems, buffer);
+    const bool replaces = options.kubelet_args.empty() || options.kubelet_args.front() != ours[0];
+    if (other > file && replaces) {
+      replacing = other;
+    }
+  }
+  return replacing;
+}
+
 std::vector<std::string> merge_kubelet_args(std::map<std::string, std::string> defaults,
                                             const std::vector<std::string>& kubelet_args) {
   std::map<std::string, std::vector<std::string>> merged;
@@ -226,7 +244,9 @@ K3sKubelet read_k3s(const cgroup::Directory& root, const K3sStart& start, cgroup
   kubelet.config_folder = file + ".d";
   K3sOptions options;
   apply_file(root, file, options, kubelet.problems, buffer);
-  apply_folder(root, kubelet.config_folder, options, kubelet.problems, buffer);
+  for (const std::string& part : config_files(root, kubelet.config_folder, kubelet.problems)) {
+    apply_file(root, part, options, kubelet.problems, buffer);
+  }
   for (std::string& argument : values_of_flag(flags, "kubelet-arg")) {
     options.kubelet_args.push_back(std::move(argument));
   }

@@ -437,6 +437,11 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
   if (config.target != TargetChoice::kAuto) {
     override_target(kubelet, config.target, args_folder);
   }
+  if (kubelet.target == Target::kRke2Args || kubelet.target == Target::kK3sArgs) {
+    std::vector<Error> told_already;  // k3s' files were read
+    kubelet.replaced_by = replacing_file(
+        root, kubelet.file, kubelet.embedded ? told_already : kubelet.problems, buffer);
+  }
   load_settings(kubelet, proc, root, buffer);
   read_file_content(kubelet, root, buffer);
   return kubelet;

@@ -37,6 +37,9 @@ struct Kubelet {
   std::string file;           ///< the target's file; empty for kNone
   /// Where a file of ours with arguments would be under RKE2 or k3s; empty for another kubelet.
   std::string arguments_file;
+  /// Replaces what the target's file of arguments says, as it is read after it. Empty: nothing
+  /// does.
+  std::string replaced_by;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
   std::string root_dir = "/var/lib/kubelet";
   config::LoadedSettings loaded;

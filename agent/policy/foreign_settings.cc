@@ -91,10 +91,13 @@ bool is_ours(const Kubelet& kubelet, const std::string& source, std::optional<By
 }
 
 std::optional<std::string> shadowed_by(const Observation& observation, const Sizing& sizing) {
-  if (!observation.kubelet || !is_drop_in(observation.kubelet->target)) {
+  if (!observation.kubelet) {
     return std::nullopt;
   }
   const Kubelet& kubelet = *observation.kubelet;
+  if (!is_drop_in(kubelet.target)) {
+    return kubelet.replaced_by.empty() ? std::nullopt : std::optional{kubelet.replaced_by};
+  }
   const config::KubeletSettings& settings = kubelet.loaded.settings;
   using Field = std::pair<const char*, std::optional<config::Setting>>;
   std::vector<Field> fields = {

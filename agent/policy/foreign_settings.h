@@ -17,7 +17,7 @@ namespace eviction::agent {
                            const std::string& source,
                            std::optional<Bytes> memory);
 
-/// What overrides our file with this sizing in it: a flag, or a drop-in that sorts later. Absent:
+/// What overrides our file with this sizing in it: a flag, or a file that is read later. Absent:
 /// nothing.
 [[nodiscard]] std::optional<std::string> shadowed_by(const Observation& observation,
                                                      const Sizing& sizing);

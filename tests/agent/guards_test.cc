@@ -202,6 +202,14 @@ TEST_F(GuardsTest, TheDistributionsOwnFlagIsNoShadowForArgs) {
   EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
 }
 
+TEST_F(GuardsTest, AFileThatReplacesOursShadowsArguments) {
+  seen.kubelet->target = Target::kRke2Args;
+  seen.kubelet->replaced_by = "/etc/rancher/rke2/config.yaml.d/99-z90.yaml";
+  const Guard shadowed = guard("not-shadowed", hard(1_GiB));
+  EXPECT_EQ(shadowed.ok, false);
+  EXPECT_THAT(shadowed.reason, HasSubstr("99-z90.yaml overrides our file"));
+}
+
 TEST_F(GuardsTest, ALaterDropInShadowsAnEarlierOneDoesNot) {
   auto& map = seen.kubelet->loaded.settings.eviction_hard.emplace();
   map["memory.available"] = {"1Gi", std::string{kFolder} + "/90-admin.conf"};

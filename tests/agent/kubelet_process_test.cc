@@ -98,6 +98,29 @@ TEST_F(FindKubelet, OfRke2Up131TakesArguments) {
   EXPECT_EQ(kubelet->version->minor, 31);
 }
 
+// Source: k3s v1.30 pkg/configfilearg/parser.go, which RKE2 uses: a key without a '+' replaces.
+TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatReplacesOurArguments) {
+  const std::string folder = "etc/rancher/rke2/config.yaml.d/";
+  add({.pid = 900, .comm = "rke2"});
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}, .parent = 900});
+  tree_.file(folder + "99-max-pods.yaml", "kubelet-arg: max-pods=200\n");
+  tree_.file(folder + "99-z50-eviction-agent.yaml", "kubelet-arg+:\n- v=1\n");
+  tree_.file(folder + "99-z60.yaml", "kubelet-arg+:\n- v=2\n");
+  tree_.file(folder + "99-z70.yaml", "node-label: [a=b]\n");
+  tree_.file(folder + "99-z80.txt", "kubelet-arg: v=2\n");
+  ASSERT_TRUE(find());
+  EXPECT_EQ(find()->replaced_by, "");
+  for (const char* text : {"kubelet-arg: v=3\n", "kubelet-arg: []\n"}) {
+    tree_.file(folder + "99-z90.yml", text);
+    EXPECT_EQ(find()->replaced_by, "/" + folder + "99-z90.yml") << text;
+    EXPECT_THAT(find()->problems, IsEmpty());
+  }
+  tree_.file(folder + "10-broken.yaml", "kubelet-arg: [\n");
+  const auto kubelet = find();
+  ASSERT_THAT(kubelet->problems, SizeIs(1));
+  EXPECT_THAT(to_text(kubelet->problems.front()), HasSubstr("10-broken.yaml"));
+}
+
 TEST_F(FindKubelet, WithoutConfigDirHasNoTarget) {
   add({.pid = 1, .comm = "systemd"});
   add({.pid = 1000,
