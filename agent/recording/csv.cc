@@ -237,16 +237,26 @@ class Row {
   bool bad_ = false;
 };
 
-/// Without the counts of anonymous memory and page cache nothing tells what the kernel holds: what
-/// is not available is then taken to be held by processes, and the kubelet to see what the kernel
-/// does.
-void assume_counts(Observation& seen, Bytes available) {
+/// The root cgroup's counts of pages are those of /proc/meminfo; what of its files is in no list of
+/// files is shared memory. Without anonymous memory and page cache nothing tells what the kernel
+/// holds: what is not available is then taken to be held by processes, and the kubelet to see what
+/// the kernel does.
+void complete_meminfo(Observation& seen, Bytes available) {
+  cgroup::Meminfo& meminfo = *seen.meminfo;
   if (seen.root_stat && seen.root_stat->anon && seen.root_stat->file) {
+    const cgroup::MemoryStat& counted = *seen.root_stat;
+    meminfo.anon_pages = counted.anon;
+    meminfo.active_file = counted.active_file;
+    meminfo.inactive_file = counted.inactive_file;
+    if (counted.active_file && counted.inactive_file) {
+      const Bytes listed = *counted.active_file + *counted.inactive_file;
+      meminfo.shmem = std::max(*counted.file - listed, Bytes{});
+    }
     return;
   }
   seen.root_stat.reset();
-  seen.meminfo->mem_free = available;
-  seen.meminfo->anon_pages = std::max(seen.meminfo->mem_total - available, Bytes{});
+  meminfo.mem_free = available;
+  meminfo.anon_pages = std::max(meminfo.mem_total - available, Bytes{});
 }
 
 /// Whether the line has what a moment needs; then call was called.
@@ -277,7 +287,7 @@ bool tell(Row row, const std::function<void(const Moment&)>& call) {
         column.set(seen, *number);
       }
     }
-    assume_counts(seen, *moment.mem_available);
+    complete_meminfo(seen, *moment.mem_available);
     moment.seen = &seen;
   }
   if (row.bad()) {

@@ -10,6 +10,7 @@
 
 #include "agent/observation.h"
 #include "agent/policy/memory_account.h"
+#include "agent/recording/csv.h"
 #include "tests/agent/observed_node.h"
 
 namespace eviction::agent::simulate {
@@ -67,6 +68,35 @@ TEST(RecordedNode, HasTheMemoryThatItHad) {
     const MemoryAccount memory = account(seen);
     EXPECT_NEAR(node.memory().mem_available, mib(*memory.mem_available), 16);
     EXPECT_NEAR(node.memory().kubelet_available, mib(*memory.kubelet_available), 16);
+  }
+}
+
+// replay --csv writes the counts of the root cgroup, not those of /proc/meminfo.
+TEST(RecordedNode, OfCsvHoldsTheSame) {
+  for (const char* name :
+       {"kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"}) {
+    SCOPED_TRACE(name);
+    const std::string root = std::string{FIXTURES} + "/" + name;
+    cgroup::Buffer buffer;
+    const Observation seen = observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
+    const Moment moment{.at = sys_seconds{seconds{1'800'000'000}},
+                        .since_boot = seconds{90'000},
+                        .mem_total = seen.meminfo->mem_total,
+                        .mem_available = seen.meminfo->mem_available,
+                        .seen = &seen};
+    RecordedNode recorded;
+    recorded.take(moment);
+    RecordedNode of_csv;
+    ASSERT_TRUE(read_csv(csv_header() + csv_row(moment),
+                         [&of_csv](const Moment& row) { of_csv.take(row); }));
+    const auto one = recorded.scenario(0, 1);
+    const auto other = of_csv.scenario(0, 1);
+    ASSERT_TRUE(one && other);
+    const double hugepages = one->node.hugepages;  // CSV has none, so they are the kernel's there
+    EXPECT_NEAR(other->node.kernel, one->node.kernel + hugepages, 16);
+    EXPECT_NEAR(other->node.system, one->node.system, 16);
+    EXPECT_NEAR(other->node.cache, one->node.cache, 16);
+    EXPECT_NEAR(other->node.hot_cache, one->node.hot_cache, 0.01);
   }
 }
 
