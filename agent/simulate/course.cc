@@ -18,6 +18,12 @@ constexpr double kAbsentAfter = 300;
 
 }  // namespace
 
+double middle(std::vector<double> values) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, at);
+  return *at;
+}
+
 void join_times(std::vector<PodSample>& samples) {
   std::ranges::stable_sort(samples, {}, &PodSample::at);
   double last = samples.front().at;

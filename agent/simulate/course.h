@@ -18,6 +18,9 @@ struct PodSample {
 /// More are not taken: they are half a GiB.
 inline constexpr std::size_t kMostSamples = 20'000'000;
 
+/// The median, of two the larger. There is one value at least.
+[[nodiscard]] double middle(std::vector<double> values);
+
 /// Sorts by time, begins at 0, and cuts out pauses of all pods for more than 15 min. There is one
 /// sample at least.
 void join_times(std::vector<PodSample>& samples);

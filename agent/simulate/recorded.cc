@@ -39,12 +39,6 @@ PodSpec spec_of(const Pod& pod) {
   return spec;
 }
 
-double middle(std::vector<double> values) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, at);
-  return *at;
-}
-
 }  // namespace
 
 void RecordedNode::take(const Moment& moment) {

@@ -177,11 +177,13 @@ Result<Scenario> from_trace(std::string_view text,
   scenario.node =
       node_of(capacity_mib > 0 ? capacity_mib : fitting_capacity(highest_sum(scenario.pods)));
   for (PodSpec& pod : scenario.pods) {
-    std::vector<double> sorted;
-    std::ranges::transform(*pod.points, std::back_inserter(sorted), &Point::mib);
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-    std::ranges::nth_element(sorted, middle);
-    pod.request = *middle;
+    std::vector<double> held;
+    for (const Point& point : *pod.points) {
+      if (!point.away) {
+        held.push_back(point.mib);
+      }
+    }
+    pod.request = middle(std::move(held));
   }
   return scenario;
 }

@@ -80,6 +80,19 @@ TEST(Trace, APodIsOnTheNodeOnlyWhileItIsThere) {
   EXPECT_EQ(run(*scenario, "ours", {}).rejected, 0);
 }
 
+TEST(Trace, APodRequestsTheMiddleOfWhatItHeldWhileItWasThere) {
+  const auto scenario = from_trace(
+      "t_s,pod,mib\n0,base,1\n3600,base,1\n"
+      "600,job,300\n660,job,100\n720,job,200\n1800,job,300\n1860,job,300\n"
+      "2400,once,40\n",
+      "trace",
+      0,
+      1);
+  ASSERT_TRUE(scenario);
+  EXPECT_EQ(scenario->pods[1].request, 300);
+  EXPECT_EQ(scenario->pods[2].request, 40);
+}
+
 // The pods, the system and the kernel take 92 % of it at the highest.
 TEST(Trace, TheNodeFits) {
   const auto scenario =
