@@ -234,7 +234,10 @@ void Daemon::walk() {
       problem(*aside);
     }
   }
-  executor_.act_on(plan_);
+  executor_.act_on(plan_,
+                   not_yet_its_turn(read_boot_id(host_),
+                                    std::chrono::duration_cast<seconds>(steady_now() - configured_),
+                                    std::chrono::minutes{config_.restart_spread_minutes}));
   tell();
   exporter_.walked();
   // With what is known now the next look may have to come sooner.
@@ -265,12 +268,6 @@ void Daemon::observe_and_plan(const Record& record) {
   history_.add_to(known, seen);
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
     known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
-    if (known.restart_refused.empty()) {
-      known.restart_refused =
-          not_yet_its_turn(read_boot_id(host_),
-                           std::chrono::duration_cast<seconds>(steady_now() - configured_),
-                           std::chrono::minutes{config_.restart_spread_minutes});
-    }
   }
   incidents_.observed(seen.pods);
   plan_ = make_plan(std::move(seen), config_, known);

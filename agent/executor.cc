@@ -65,11 +65,11 @@ std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
   return runtime_.silence(kubelet, quiet);
 }
 
-void Executor::act_on(const Plan& plan) {
-  const std::string forbidden = transaction_ ? std::string{} : resume(plan);
+void Executor::act_on(const Plan& plan, const std::string& not_yet) {
+  const std::string unfinished = transaction_ ? std::string{} : resume(plan);
   if (!transaction_) {
     check_in_force(plan);
-    decide_and_act(plan, forbidden);
+    decide_and_act(plan, unfinished.empty() ? not_yet : unfinished);
   }
 }
 

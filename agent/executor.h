@@ -38,8 +38,9 @@ class Executor {
   /// asked to the end.
   [[nodiscard]] std::optional<std::string> runtime_silence(const Kubelet& kubelet);
 
-  /// Goes on with a transaction that was interrupted, or decides on the plan and acts.
-  void act_on(const Plan& plan);
+  /// Goes on with a transaction that was interrupted, or decides on the plan and acts. not_yet: why
+  /// no other may begin; empty: one may.
+  void act_on(const Plan& plan, const std::string& not_yet);
 
   /// Before the daemon ends: a hard value that nobody will watch over is withdrawn if it has to be.
   void leave(const Plan& plan);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/daemon.h"
 
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -126,18 +125,6 @@ TEST_F(DaemonTest, StagesItsValueAndTellsSo) {
   EXPECT_FALSE(exists(kFile));
   EXPECT_THAT(status()["decision"]["reason"].get<std::string>(), HasSubstr("mode stage"));
   EXPECT_EQ(status()["plan"]["sizing"]["instrument"], "hard");
-}
-
-TEST_F(DaemonTest, WaitsForItsNodesTurnToRestartTheKubelet) {
-  tree_.file("proc/sys/kernel/random/boot_id", "ffffffff-5c1d-4bd0-93f0-3b6f1a7f51f8\n");
-  run(Mode::kEnforce, [this] { return status().is_object(); });
-  const nlohmann::json seen = status();
-  const auto& guards = seen["plan"]["guards"];
-  const auto budget = std::ranges::find_if(
-      guards, [](const nlohmann::json& guard) { return guard["name"] == "restart-budget"; });
-  ASSERT_NE(budget, guards.end());
-  EXPECT_EQ((*budget)["ok"], false);
-  EXPECT_THAT((*budget)["reason"].get<std::string>(), HasSubstr("this node's turn is 599 s"));
 }
 
 TEST_F(DaemonTest, ObservesWithoutWriting) {

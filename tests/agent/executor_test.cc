@@ -39,7 +39,7 @@ class ExecutorTest : public testing::Test {
     plan_ = make_plan(observe(*host_, config_, buffer), config_, known);
     executor_.emplace(
         *host_, config_, *loop_, [] {}, [this] { loop_->exit(0); });
-    executor_->act_on(plan_);
+    executor_->act_on(plan_, {});
   }
 
   /// Of the runtime, once it was asked anew.
@@ -71,15 +71,27 @@ TEST_F(ExecutorTest, AsksTheRuntimeAnewBeforeItBegins) {
   EXPECT_THAT(silence(), testing::Optional(HasSubstr("run/k3s/containerd")));
   const Status now = status();
   EXPECT_EQ(now.decision.act, Act::kApply) << now.decision.reason;
-  executor_->act_on(plan_);
+  executor_->act_on(plan_, {});
   EXPECT_TRUE(has_begun()) << "the answer is new";
+}
+
+TEST_F(ExecutorTest, BeginsNothingBeforeItMay) {
+  begin();
+  EXPECT_TRUE(silence());
+  executor_->act_on(plan_, "it is another node's turn");
+  EXPECT_FALSE(has_begun());
+  const Status now = status();
+  EXPECT_EQ(now.decision.act, Act::kStage);
+  EXPECT_EQ(now.decision.reason, "it is another node's turn");
+  executor_->act_on(plan_, {});
+  EXPECT_TRUE(has_begun());
 }
 
 TEST_F(ExecutorTest, BeginsNothingThatItCouldNotRemember) {
   tree_.file("var/lib/eviction-agent", "not a folder");
   begin();
   EXPECT_TRUE(silence());
-  executor_->act_on(plan_);
+  executor_->act_on(plan_, {});
   EXPECT_FALSE(has_begun());
   EXPECT_THAT(status().problems, testing::Contains(HasSubstr("var/lib/eviction-agent")));
 }

@@ -86,18 +86,32 @@ def invocation(node: Node, unit: str) -> str:
     return node.machine.check(f"systemctl show --value --property=InvocationID {unit}")
 
 
-def enforce_and_roll_back(node: Node, unit: str, folder: str, target: str, more: str = "") -> None:
+def draw(node: Node) -> float:
+    """This boot's part of restart-spread."""
+    return int(node.machine.read("/proc/sys/kernel/random/boot_id")[:8], 16) / 2**32
+
+
+def enforce_and_roll_back(
+    node: Node, unit: str, folder: str, target: str, more: str = "", spread: int = 0
+) -> None:
     """more: of the section [kubelet]; neither a path nor, with the stand-in, an API server tells
-    the version here."""
+    the version here. spread: restart-spread, in minutes."""
     machine = node.machine
     version = node.kubelet_version.removeprefix("v")
-    node.write_agent_ini(f"{ENFORCE}[kubelet]\nversion = {version}\n{more}")
+    enforce = ENFORCE.replace("restart-spread = 0", f"restart-spread = {spread}")
+    node.write_agent_ini(f"{enforce}[kubelet]\nversion = {version}\n{more}")
     node.await_settled()
     before = add_pods(node)
     others = machine.check(f"ls -A {folder}")
     first = invocation(node, unit)
+    started = machine.sleep()
     node.start_agent()
     file = f"{folder}/60-eviction-agent.conf"
+    machine.wait_for("the transaction has begun", lambda: phase(node, file), 900)
+    waited = machine.sleep() - started
+    turn = spread * 60 * draw(node)
+    say(f"began after {waited:.0f} s, its turn was after {turn:.0f} s")
+    expect(waited > turn - 1, "it did not wait for its turn")
     machine.wait_for(
         "the value is committed", lambda: phase(node, file) == "committed", 900, every=5
     )
@@ -122,9 +136,12 @@ def enforce_and_roll_back(node: Node, unit: str, folder: str, target: str, more:
 
 @scenario(Kind.DROP_IN)
 def plain_kubelet(node: Node) -> None:
-    """A kubelet of its own service: systemd restarts it for the daemon; no pod is hurt."""
+    """A kubelet of its own service: systemd restarts it for the daemon, at its turn; no pod is hurt."""
     start_plain(node)
-    enforce_and_roll_back(node, "kubelet.service", PLAIN_DROP_INS, "kubelet-dropin")
+    spread = min(1440, int(40 / (60 * draw(node))) + 1)
+    enforce_and_roll_back(
+        node, "kubelet.service", PLAIN_DROP_INS, "kubelet-dropin", spread=spread
+    )
 
 
 @scenario(Kind.DROP_IN)
