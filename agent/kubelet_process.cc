@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/journal_file.h"
 #include "agent/k3s.h"
 #include "agent/service_unit.h"
 #include "cgroup/kubepods.h"
@@ -441,6 +442,10 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
     std::vector<Error> told_already;  // k3s' files were read
     kubelet.replaced_by = replacing_file(
         root, kubelet.file, kubelet.embedded ? told_already : kubelet.problems, buffer);
+    const auto journal = read_journal(root, kubelet.file);
+    if (journal && *journal && (**journal).phase == Phase::kCommitted) {
+      kubelet.committed = (**journal).after.value_or("");
+    }
   }
   load_settings(kubelet, proc, root, buffer);
   read_file_content(kubelet, root, buffer);

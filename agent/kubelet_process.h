@@ -41,6 +41,9 @@ struct Kubelet {
   /// does.
   std::string replaced_by;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
+  /// What a file of arguments held when it was last put in force, by its journal. Empty: unknown,
+  /// or the target is another.
+  std::string committed;
   std::string root_dir = "/var/lib/kubelet";
   config::LoadedSettings loaded;
   std::vector<Error> problems;  ///< files of the kubelet or its supervisor not understood

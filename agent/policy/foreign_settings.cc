@@ -45,19 +45,25 @@ std::optional<std::string> foreign_in(const Observation& seen,
   return setting ? foreign_source(seen, config::kMemoryAvailable, *setting) : std::nullopt;
 }
 
-/// What our file of arguments says. Absent: there is none.
-std::optional<config::MemoryEviction> own_arguments(const Kubelet& kubelet) {
-  if (is_drop_in(kubelet.target) || !kubelet.file_content) {
-    return std::nullopt;
+/// What our arguments are, as the file has them now and as they were put in force: until its next
+/// start the kubelet runs with those.
+std::vector<config::MemoryEviction> own_arguments(const Kubelet& kubelet) {
+  std::vector<config::MemoryEviction> all;
+  for (const std::string& content : {kubelet.file_content.value_or(""), kubelet.committed}) {
+    const auto own = config::parse_own_file(content, kubelet.file);
+    if (own && !is_drop_in(kubelet.target)) {
+      all.push_back(*own);
+    }
   }
-  const auto own = config::parse_own_file(*kubelet.file_content, kubelet.file);
-  return own ? std::optional{*own} : std::nullopt;
+  return all;
 }
 
 std::optional<std::string> foreign_pod_grace(const Observation& seen) {
   const auto& grace = seen.kubelet->loaded.settings.eviction_max_pod_grace_period;
-  const auto own = own_arguments(*seen.kubelet);
-  const bool ours = grace && own && own->soft && grace->value == "0";
+  const bool ours =
+      grace && grace->value == "0" &&
+      std::ranges::any_of(own_arguments(*seen.kubelet),
+                          [](const config::MemoryEviction& own) { return own.soft.has_value(); });
   return grace && !ours ? foreign_source(seen, {}, *grace) : std::nullopt;
 }
 
@@ -83,11 +89,12 @@ bool is_ours(const Kubelet& kubelet, const std::string& source, std::optional<By
     return source == kubelet.file && kubelet.file_content &&
            config::has_mark(*kubelet.file_content);
   }
-  const auto own = own_arguments(kubelet);
-  return own && memory &&
-         ((source == "--eviction-hard" && memory == own->hard) ||
-          (source == "--eviction-soft" && memory == own->soft) ||
-          (source == "--eviction-minimum-reclaim" && memory == own->reclaim));
+  return memory &&
+         std::ranges::any_of(own_arguments(kubelet), [&](const config::MemoryEviction& own) {
+           return (source == "--eviction-hard" && memory == own.hard) ||
+                  (source == "--eviction-soft" && memory == own.soft) ||
+                  (source == "--eviction-minimum-reclaim" && memory == own.reclaim);
+         });
 }
 
 std::optional<std::string> shadowed_by(const Observation& observation, const Sizing& sizing) {

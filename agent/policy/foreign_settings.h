@@ -12,7 +12,8 @@
 namespace eviction::agent {
 
 /// Whether the agent wrote what this source (a file or a flag) says. memory: what it says of
-/// memory.available, absent for another signal; a flag is ours where our file says the same.
+/// memory.available, absent for another signal; a flag is ours where our file says the same, or did
+/// when it was put in force.
 [[nodiscard]] bool is_ours(const Kubelet& kubelet,
                            const std::string& source,
                            std::optional<Bytes> memory);

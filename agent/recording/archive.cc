@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -360,14 +361,14 @@ std::string to_archive(const Observation& observation) {
 
 Result<Observation> from_archive(std::string_view bytes) {
   Reader reader{bytes};
-  Observation observation;
-  observation.kubelet.reset();
-  fields(reader, observation);
+  // On the heap: of one on the stack GCC 12 believes that it may be used before it is made.
+  const auto observation = std::make_unique<Observation>();
+  fields(reader, *observation);
   if (!reader.ended_well()) {
     return tl::unexpected{
         Error{.kind = ErrorKind::kMalformed, .path = {}, .what = "it is no recorded observation"}};
   }
-  return observation;
+  return std::move(*observation);
 }
 
 }  // namespace eviction::agent

@@ -425,6 +425,19 @@ TEST_F(GuardsTest, OfFlagsOnlyWhatOurFileSaysIsOurs) {
   EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false) << "not what our file says";
 }
 
+// A file that was made smaller, or withdrawn, while the kubelet runs on with what it said before.
+TEST_F(GuardsTest, WhatWasPutInForceByFlagsStaysOurs) {
+  Kubelet& kubelet = *seen.kubelet;
+  kubelet.target = Target::kRke2Args;
+  kubelet.committed = config::render_kubelet_args({.hard = 3_GiB, .reclaim = 256_MiB}, {});
+  kubelet.loaded.settings.eviction_hard = {{"memory.available", {"3Gi", "--eviction-hard"}}};
+  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, true);
+  kubelet.file_content = config::render_kubelet_args({.hard = 1_GiB, .reclaim = 256_MiB}, {});
+  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, true);
+  kubelet.loaded.settings.eviction_hard->at("memory.available").value = "4Gi";
+  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, false);
+}
+
 TEST_F(GuardsTest, WithoutAKubeletNothingIsSureAndNothingCrashes) {
   seen = Observation{};
   for (const Guard& each : guards(seen, MemoryAccount{}, Sizing{}, config, circumstances)) {

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/journal_file.h"
 #include "tests/agent/find_kubelet.h"
 
 namespace eviction::agent {
@@ -119,6 +120,22 @@ TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatReplacesOurArguments) {
   const auto kubelet = find();
   ASSERT_THAT(kubelet->problems, SizeIs(1));
   EXPECT_THAT(to_text(kubelet->problems.front()), HasSubstr("10-broken.yaml"));
+}
+
+TEST_F(FindKubelet, OfRke2Up131RemembersTheArgumentsPutInForce) {
+  const std::string file = "etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml";
+  add({.pid = 900, .comm = "rke2"});
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}, .parent = 900});
+  ASSERT_TRUE(find());
+  EXPECT_EQ(find()->committed, "");
+  Journal journal;
+  journal.phase = Phase::kWatch;
+  journal.after = "arguments";
+  tree_.file(file + ".journal", render_journal(journal));
+  EXPECT_EQ(find()->committed, "") << "it may be put back yet";
+  journal.phase = Phase::kCommitted;
+  tree_.file(file + ".journal", render_journal(journal));
+  EXPECT_EQ(find()->committed, "arguments");
 }
 
 TEST_F(FindKubelet, WithoutConfigDirHasNoTarget) {
