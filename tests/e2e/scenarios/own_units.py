@@ -136,7 +136,7 @@ def enforce_and_roll_back(
 
 @scenario(Kind.DROP_IN)
 def plain_kubelet(node: Node) -> None:
-    """A kubelet of its own service: systemd restarts it for the daemon, at its turn; no pod is hurt."""
+    """A kubelet of its own service: systemd restarts it at the daemon's turn; no pod is hurt."""
     start_plain(node)
     spread = min(1440, int(40 / (60 * draw(node))) + 1)
     enforce_and_roll_back(
