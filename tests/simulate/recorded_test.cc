@@ -2,6 +2,7 @@
 #include "agent/simulate/recorded.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -33,6 +34,15 @@ void take(RecordedNode& node, int second, const Observation* seen) {
              .seen = seen});
 }
 
+constexpr std::array kRealNodes{
+    "kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"};
+
+Observation real_node(const char* name) {
+  const std::string root = std::string{FIXTURES} + "/" + name;
+  cgroup::Buffer buffer;
+  return observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
+}
+
 TEST(RecordedNode, IsAsItWas) {
   const Observation seen = tests::observed("mixed-128g");
   RecordedNode recorded;
@@ -54,12 +64,9 @@ TEST(RecordedNode, IsAsItWas) {
 
 // Real nodes: what kernel and kubelet count as available there comes out of the model.
 TEST(RecordedNode, HasTheMemoryThatItHad) {
-  for (const char* name :
-       {"kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"}) {
+  for (const char* name : kRealNodes) {
     SCOPED_TRACE(name);
-    const std::string root = std::string{FIXTURES} + "/" + name;
-    cgroup::Buffer buffer;
-    const Observation seen = observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
+    const Observation seen = real_node(name);
     RecordedNode recorded;
     take(recorded, 0, &seen);
     const auto scenario = recorded.scenario(0, 1);
@@ -73,12 +80,9 @@ TEST(RecordedNode, HasTheMemoryThatItHad) {
 
 // replay --csv writes the counts of the root cgroup, not those of /proc/meminfo.
 TEST(RecordedNode, OfCsvHoldsTheSame) {
-  for (const char* name :
-       {"kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"}) {
+  for (const char* name : kRealNodes) {
     SCOPED_TRACE(name);
-    const std::string root = std::string{FIXTURES} + "/" + name;
-    cgroup::Buffer buffer;
-    const Observation seen = observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
+    const Observation seen = real_node(name);
     const Moment moment{.at = sys_seconds{seconds{1'800'000'000}},
                         .since_boot = seconds{90'000},
                         .mem_total = seen.meminfo->mem_total,
