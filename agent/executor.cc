@@ -114,8 +114,10 @@ void Executor::decide_and_act(const Plan& plan, const std::string& forbidden) {
   Situation situation{.mode = config_.mode};
   const auto& kubelet = plan.observation.kubelet;
   if (kubelet && kubelet->target != Target::kNone) {
-    situation.restart_forbidden =
-        forbidden.empty() ? restart_forbidden(*kubelet, config_) : forbidden;
+    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
+    if (situation.restart_forbidden.empty()) {
+      situation.restart_forbidden = forbidden;
+    }
     if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
       situation.staged = std::move(*staged);
       staged_ = situation.staged.has_value();

@@ -87,6 +87,14 @@ TEST_F(ExecutorTest, BeginsNothingBeforeItMay) {
   EXPECT_TRUE(has_begun());
 }
 
+// To wait for its turn would not help.
+TEST_F(ExecutorTest, SaysFirstThatTheConfigurationAllowsNoRestart) {
+  config_.target = config::TargetChoice::kRke2Args;
+  begin();
+  executor_->act_on(plan_, "it is another node's turn");
+  EXPECT_THAT(status().decision.reason, HasSubstr("restart-unit is no"));
+}
+
 TEST_F(ExecutorTest, BeginsNothingThatItCouldNotRemember) {
   tree_.file("var/lib/eviction-agent", "not a folder");
   begin();
