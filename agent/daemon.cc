@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/own_file.h"
+#include "agent/policy/restart_guards.h"
 #include "agent/recording/command.h"
 #include "systemd/journal.h"
 #include "systemd/notify.h"
@@ -234,10 +235,13 @@ void Daemon::walk() {
       problem(*aside);
     }
   }
-  executor_.act_on(plan_,
-                   not_yet_its_turn(read_boot_id(host_),
-                                    std::chrono::duration_cast<seconds>(steady_now() - configured_),
-                                    std::chrono::minutes{config_.restart_spread_minutes}));
+  const seconds ready_for =
+      std::min(std::chrono::duration_cast<seconds>(steady_now() - configured_),
+               std::max(settled_for(plan_.observation).value_or(seconds{}), seconds{}));
+  executor_.act_on(
+      plan_,
+      not_yet_its_turn(
+          read_boot_id(host_), ready_for, std::chrono::minutes{config_.restart_spread_minutes}));
   tell();
   exporter_.walked();
   // With what is known now the next look may have to come sooner.

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/journal_file.h"
+#include "agent/policy/foreign_settings.h"
 #include "agent/state_file.h"
 #include "config/drop_in.h"
 

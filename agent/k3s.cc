@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include <yaml-cpp/yaml.h>
+
+#include "config/kubelet_flags.h"
+#include "config/thresholds.h"
 
 namespace eviction::agent {
 
@@ -176,6 +180,37 @@ std::string_view flag_name(std::string_view argument) {
   return argument.substr(0, argument.find('='));
 }
 
+/// As our file has them, with a value that nobody else would set.
+std::vector<std::string> own_arguments() {
+  return {"eviction-hard=memory.available<1",
+          "eviction-minimum-reclaim=memory.available=1",
+          "eviction-soft=memory.available<1",
+          "eviction-soft-grace-period=memory.available=1s",
+          "eviction-max-pod-grace-period=0"};
+}
+
+/// What the kubelet makes of them for each flag of own_arguments() that is there.
+std::map<std::string, std::string> memory_values(const std::vector<std::string>& kubelet_args) {
+  config::KubeletSettings settings;
+  const config::KubeletFlags flags =
+      config::parse_kubelet_flags(merge_kubelet_args({}, kubelet_args));
+  (void)config::apply_kubelet_flags(flags, settings);
+  std::map<std::string, std::string> values;
+  const auto take = [&values](const char* flag, const std::optional<config::SettingMap>& map) {
+    if (map && map->contains(config::kMemoryAvailable)) {
+      values[flag] = map->at(config::kMemoryAvailable).value;
+    }
+  };
+  take("eviction-hard", settings.eviction_hard);
+  take("eviction-minimum-reclaim", settings.eviction_minimum_reclaim);
+  take("eviction-soft", settings.eviction_soft);
+  take("eviction-soft-grace-period", settings.eviction_soft_grace_period);
+  if (settings.eviction_max_pod_grace_period) {
+    values["eviction-max-pod-grace-period"] = settings.eviction_max_pod_grace_period->value;
+  }
+  return values;
+}
+
 bool is_config_flag(const std::string& argument) {
   return flag_name(argument) == "config" || flag_name(argument) == "config-dir";
 }
@@ -190,21 +225,24 @@ Result<void> apply_k3s_config(std::string_view text, K3sOptions& options) {
   }
 }
 
-std::string replacing_file(const cgroup::Directory& root,
-                           const std::string& file,
-                           std::vector<Error>& problems,
-                           cgroup::Buffer& buffer) {
-  std::string replacing;
+std::map<std::string, std::string> overriding_files(const cgroup::Directory& root,
+                                                    const std::string& file,
+                                                    std::vector<Error>& problems,
+                                                    cgroup::Buffer& buffer) {
+  const std::map<std::string, std::string> own = memory_values(own_arguments());
+  std::map<std::string, std::string> overriding;
   for (const std::string& other : config_files(root, file.substr(0, file.rfind('/')), problems)) {
-    const std::vector<std::string> ours{"ours"};
-    K3sOptions options{.data_dir = {}, .kubelet_args = ours};
+    K3sOptions options{.data_dir = {}, .kubelet_args = own_arguments()};
     apply_file(root, other, options, problems, buffer);
-    const bool replaces = options.kubelet_args.empty() || options.kubelet_args.front() != ours[0];
-    if (other > file && replaces) {
-      replacing = other;
+    const std::map<std::string, std::string> with_other = memory_values(options.kubelet_args);
+    for (const auto& [flag, value] : own) {
+      const auto found = with_other.find(flag);
+      if (other > file && (found == with_other.end() || found->second != value)) {
+        overriding[flag] = other;
+      }
     }
   }
-  return replacing;
+  return overriding;
 }
 
 std::vector<std::string> merge_kubelet_args(std::map<std::string, std::string> defaults,

@@ -45,13 +45,14 @@ struct K3sOptions {
 /// Applies one config.yaml to options. Errors: kMalformed; what stands before the fault is applied.
 [[nodiscard]] Result<void> apply_k3s_config(std::string_view text, K3sOptions& options);
 
-/// The config.yaml.d file that is read behind this one, of k3s or RKE2, and whose plain
-/// kubelet-arg: replaces what this one says. Empty: there is none. Files that cannot be understood
-/// are added to problems: k3s and RKE2 do not start with them.
-[[nodiscard]] std::string replacing_file(const cgroup::Directory& root,
-                                         const std::string& file,
-                                         std::vector<Error>& problems,
-                                         cgroup::Buffer& buffer);
+/// By the flag of our file of arguments (eviction-hard, ...): the config.yaml.d file, of k3s or
+/// RKE2, that is read behind it and leaves what ours says of memory not in force. A plain
+/// kubelet-arg: replaces all before it, kubelet-arg+: may set a flag once more. Files that cannot
+/// be understood are added to problems: k3s and RKE2 do not start with them.
+[[nodiscard]] std::map<std::string, std::string> overriding_files(const cgroup::Directory& root,
+                                                                  const std::string& file,
+                                                                  std::vector<Error>& problems,
+                                                                  cgroup::Buffer& buffer);
 
 /// The kubelet's argv as k3s makes it of its defaults and the operator's --kubelet-arg values:
 /// NAME=V replaces the default, NAME+=V follows it, NAME-=V stands before it. Source: k3s v1.36

@@ -440,7 +440,7 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
   }
   if (kubelet.target == Target::kRke2Args || kubelet.target == Target::kK3sArgs) {
     std::vector<Error> told_already;  // k3s' files were read
-    kubelet.replaced_by = replacing_file(
+    kubelet.overridden = overriding_files(
         root, kubelet.file, kubelet.embedded ? told_already : kubelet.problems, buffer);
     const auto journal = read_journal(root, kubelet.file);
     if (journal && *journal && (**journal).phase == Phase::kCommitted) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,9 @@ struct Kubelet {
   std::string file;           ///< the target's file; empty for kNone
   /// Where a file of ours with arguments would be under RKE2 or k3s; empty for another kubelet.
   std::string arguments_file;
-  /// Replaces what the target's file of arguments says, as it is read after it. Empty: nothing
-  /// does.
-  std::string replaced_by;
+  /// By flag: the file that overrides what the target's file of arguments says, as it is read after
+  /// it. Empty: none does.
+  std::map<std::string, std::string> overridden;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
   /// What a file of arguments held when it was last put in force, by its journal. Empty: unknown,
   /// or the target is another.

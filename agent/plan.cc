@@ -82,6 +82,16 @@ std::string missing_for_need(const Plan& plan) {
   return "the kernel's reserve is unknown: neither /proc/zoneinfo nor MemAvailable could be read";
 }
 
+/// Whether this kubelet holds a hard threshold on the memory of all pods, too. Source: kubelet
+/// v1.36 pkg/kubelet/eviction/helpers.go addAllocatableThresholds(),
+/// pkg/kubelet/eviction/eviction_manager.go.
+bool has_allocatable_copy(const Observation& seen) {
+  const config::KubeletSettings* settings = settings_of(seen);
+  return settings == nullptr ||
+         (!settings->allocatable_ignores_eviction &&
+          std::ranges::count(settings->enforce_node_allocatable, "pods") > 0);
+}
+
 void size_node(Plan& plan, const config::AgentConfig& config, const Circumstances& circumstances) {
   const MemoryAccount& memory = plan.memory;
   if (!memory.capacity || !memory.reserve) {
@@ -96,6 +106,7 @@ void size_node(Plan& plan, const config::AgentConfig& config, const Circumstance
   input.kernel_peak = std::max(*memory.kernel, Bytes{});
   input.outside_peak = memory.outside_kubepods;
   input.reserved = memory.reserved;
+  input.allocatable_copy = has_allocatable_copy(plan.observation);
   input.growth = grow(plan, *memory.capacity, config, circumstances.growth);
   const Need need = compute_need(input);
   plan.sizing = size(need, bounds(plan.observation, memory, need, circumstances), input.growth);
@@ -132,9 +143,29 @@ config::KubeletVersion version_of(const Kubelet& kubelet) {
       config::KubeletVersion{1, config::kNewestMinor, std::nullopt, {}});
 }
 
+/// What is in force without what the new file replaces.
+config::KubeletSettings without_ours(const Kubelet& kubelet) {
+  config::KubeletSettings settings = kubelet.loaded.settings;
+  for (auto* map : {&settings.eviction_hard,
+                    &settings.eviction_soft,
+                    &settings.eviction_soft_grace_period,
+                    &settings.eviction_minimum_reclaim}) {
+    const auto memory =
+        *map ? (*map)->find(config::kMemoryAvailable) : config::SettingMap::iterator{};
+    if (*map && memory != (*map)->end() && is_drop_in(kubelet.target) &&
+        memory->second.source == kubelet.file) {
+      (*map)->erase(memory);
+      if ((*map)->empty()) {
+        map->reset();
+      }
+    }
+  }
+  return settings;
+}
+
 /// What keeps the kubelet from starting with the sizing in its file, by its own rules.
 std::vector<std::string> refusals(const Kubelet& kubelet, const Sizing& sizing, Bytes capacity) {
-  config::KubeletSettings settings = kubelet.loaded.settings;
+  config::KubeletSettings settings = without_ours(kubelet);
   const auto set = [&kubelet](std::optional<config::SettingMap>& map, const std::string& value) {
     if (!map) {
       map.emplace();

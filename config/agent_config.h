@@ -42,8 +42,8 @@ struct AgentConfig {
   Mode mode = Mode::kStage;
   /// [agent] restarts-per-day: most restarts of the kubelet by the agent in 24 hours.
   int restarts_per_day = 2;
-  /// [agent] restart-spread: minutes after its configuration was read within which each node's
-  /// daemon has its turn to begin with restarts. 0: at once.
+  /// [agent] restart-spread: minutes after its configuration was read, and node and kubelet
+  /// settled, within which each node's daemon has its turn to begin with restarts. 0: at once.
   int restart_spread_minutes = 10;
   /// [sizing] risk: accepted share, in parts per 10000, of falls of memory within one reaction time
   /// that are larger than the growth allowed for; each fall counts as much as it takes. No

@@ -33,9 +33,10 @@ constexpr std::array kKeys{
             NumberField{&AgentConfig::restart_spread_minutes, 0, 1440},
             "10",
             "Minutes over which the nodes of a cluster are spread: so long at most after it has "
-            "read its configuration, another time on each node and after each boot, a daemon with "
-            "mode enforce waits until it may restart the kubelet. Else the agents of a DaemonSet, "
-            "which begin together, would restart every kubelet at once. 0: it does not wait. "
+            "read its configuration and node and kubelet have run for 5 minutes, another time on "
+            "each node and after each boot, a daemon with mode enforce waits until it may restart "
+            "the kubelet. Else the agents of a DaemonSet, which begin together, would restart "
+            "every kubelet at once. 0: it does not wait. "
             "\"eviction-agent apply\" never does."},
     KeyInfo{
         "sizing",

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "agent/metrics/parts.h"
+#include "agent/policy/foreign_settings.h"
 #include "agent/version.h"
 
 namespace eviction::agent::metrics {

@@ -21,7 +21,8 @@ constexpr std::chrono::hours kDay{24};
 
 /// Values closer than this are the same: two rounding steps, a twentieth of the larger, or 64 MiB,
 /// which leave of the least growth more than the 175 MiB that a container of 30 MiB/s was seen to
-/// need (tests/simulate/lab_test.cc).
+/// need (tests/simulate/lab_test.cc). From 500 GiB on two steps may leave less: to raise the value
+/// at once did more harm there than it spared (tests/simulate/README.md).
 bool close(Bytes one, Bytes other, Bytes step) {
   constexpr Bytes kNotWorthARestart{std::int64_t{64} << 20};
   const Bytes band =
@@ -201,7 +202,7 @@ Circumstances circumstances_of(const Record& record, sys_seconds now) {
 }
 
 std::string not_yet_its_turn(std::string_view boot_id,
-                             std::chrono::seconds configured_for,
+                             std::chrono::seconds ready_for,
                              std::chrono::minutes spread) {
   constexpr std::size_t kDigits = 8;
   constexpr std::int64_t kTurns = std::int64_t{1} << (4 * kDigits);
@@ -209,21 +210,13 @@ std::string not_yet_its_turn(std::string_view boot_id,
   const std::string_view digits = boot_id.substr(0, kDigits);
   std::from_chars(digits.data(), digits.data() + digits.size(), turn, 16);
   const std::chrono::seconds wait = std::chrono::seconds{spread} * turn / kTurns;
-  if (configured_for >= wait) {
+  if (ready_for >= wait) {
     return {};
   }
   return fmt::format(
-      "this node's turn is {} s after its agent read the configuration, so that the kubelets of a "
-      "cluster do not restart together ([agent] restart-spread)",
+      "this node's turn is {} s after its agent read the configuration and node and kubelet have "
+      "settled, so that the kubelets of a cluster do not restart together ([agent] restart-spread)",
       wait.count());
-}
-
-std::optional<config::MemoryEviction> armed(const Kubelet& kubelet) {
-  if (!kubelet.file_content) {
-    return std::nullopt;
-  }
-  const auto own = config::parse_own_file(*kubelet.file_content, kubelet.file);
-  return own ? std::optional{*own} : std::nullopt;
 }
 
 std::string_view to_text(Act act) {

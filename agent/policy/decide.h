@@ -45,16 +45,14 @@ void count_failure(Record& record, std::chrono::sys_seconds now, std::string rea
 /// What the record says against a restart now.
 [[nodiscard]] Circumstances circumstances_of(const Record& record, std::chrono::sys_seconds now);
 
-/// Why a daemon that has had its configuration for this long may not restart the kubelet yet.
-/// Empty: it may. Each boot of a node has its turn somewhere within the spread, by its boot_id, as
-/// the daemons of a cluster often begin together: while a kubelet restarts, its pods with a
-/// readiness probe are not ready (kubernetes#100277), and k3s takes its etcd with it.
+/// Why a daemon that could have restarted the kubelet for this long, by its configuration and by
+/// settled_for(), may not do it yet. Empty: it may. Each boot of a node has its turn somewhere
+/// within the spread, by its boot_id, as the nodes and daemons of a cluster often begin together:
+/// while a kubelet restarts, its pods with a readiness probe are not ready (kubernetes#100277), and
+/// k3s takes its etcd with it.
 [[nodiscard]] std::string not_yet_its_turn(std::string_view boot_id,
-                                           std::chrono::seconds configured_for,
+                                           std::chrono::seconds ready_for,
                                            std::chrono::minutes spread);
-
-/// What our file says, which the kubelet reads at its next start. Absent: there is no file of ours.
-[[nodiscard]] std::optional<config::MemoryEviction> armed(const Kubelet& kubelet);
 
 /// What is to be done with the file of this plan.
 enum class Act {

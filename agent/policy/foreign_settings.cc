@@ -67,11 +67,15 @@ std::optional<std::string> foreign_pod_grace(const Observation& seen) {
   return grace && !ours ? foreign_source(seen, {}, *grace) : std::nullopt;
 }
 
-/// What overrides one field of our drop-in: its flag replaces all that the files say of it,
-/// whatever keys a map has.
+/// What overrides one field of our file. The flag of a drop-in's field replaces all that the files
+/// say of it, whatever keys a map has.
 std::optional<std::string> overriding(const Kubelet& kubelet,
                                       const char* flag,
                                       const std::optional<config::Setting>& setting) {
+  if (!is_drop_in(kubelet.target)) {
+    const auto found = kubelet.overridden.find(flag);
+    return found == kubelet.overridden.end() ? std::nullopt : std::optional{found->second};
+  }
   if (config::flag_value(kubelet.arguments, flag)) {
     return "--" + std::string{flag};
   }
@@ -83,6 +87,14 @@ std::optional<std::string> overriding(const Kubelet& kubelet,
 }
 
 }  // namespace
+
+std::optional<config::MemoryEviction> armed(const Kubelet& kubelet) {
+  if (!kubelet.file_content) {
+    return std::nullopt;
+  }
+  const auto own = config::parse_own_file(*kubelet.file_content, kubelet.file);
+  return own ? std::optional{*own} : std::nullopt;
+}
 
 bool is_ours(const Kubelet& kubelet, const std::string& source, std::optional<Bytes> memory) {
   if (is_drop_in(kubelet.target)) {
@@ -102,9 +114,6 @@ std::optional<std::string> shadowed_by(const Observation& observation, const Siz
     return std::nullopt;
   }
   const Kubelet& kubelet = *observation.kubelet;
-  if (!is_drop_in(kubelet.target)) {
-    return kubelet.replaced_by.empty() ? std::nullopt : std::optional{kubelet.replaced_by};
-  }
   const config::KubeletSettings& settings = kubelet.loaded.settings;
   using Field = std::pair<const char*, std::optional<config::Setting>>;
   std::vector<Field> fields = {

@@ -8,8 +8,12 @@
 #include "agent/policy/guards.h"
 #include "agent/policy/sizing.h"
 #include "config/agent_config.h"
+#include "config/drop_in.h"
 
 namespace eviction::agent {
+
+/// What our file says, which the kubelet reads at its next start. Absent: there is no file of ours.
+[[nodiscard]] std::optional<config::MemoryEviction> armed(const Kubelet& kubelet);
 
 /// Whether the agent wrote what this source (a file or a flag) says. memory: what it says of
 /// memory.available, absent for another signal; a flag is ours where our file says the same, or did

@@ -51,13 +51,27 @@ std::optional<Bytes> allocatable_without_threshold(const Observation& seen,
   return *memory.capacity - reserved - memory.hugepages;
 }
 
-std::optional<Bytes> kubepods_bound(const Observation& seen, Bytes step) {
+std::optional<Bytes> kubepods_left(const Observation& seen, Bytes step) {
   if (!seen.kubepods || !seen.kubepods->max || !seen.kubepods->max->bytes) {
     return std::nullopt;
   }
   const std::optional<Bytes> working_set = seen.kubepods->working_set();
   return working_set ? std::optional{*seen.kubepods->max->bytes - *working_set - step}
                      : std::nullopt;
+}
+
+/// A new value must not fire at once; one that is armed is there for the peak, and stays.
+std::optional<Bytes> kubepods_bound(const Observation& seen, Bytes step) {
+  const std::optional<Bytes> left = kubepods_left(seen, step);
+  const auto now = seen.kubelet ? armed(*seen.kubelet) : std::nullopt;
+  return left && now ? std::optional{std::max(*left, now->hard.value_or(Bytes{}))} : left;
+}
+
+/// What of a need on this signal would be hugepages.
+Bytes hugepages_in(const Need& need, Bytes hugepages) {
+  const auto outside = std::ranges::find_if(
+      need.terms, [](const Term& term) { return term.name == "outside-pods"; });
+  return outside == need.terms.end() ? hugepages : std::min(hugepages, outside->bytes);
 }
 
 std::optional<Bytes> reserved_bound(const Observation& seen,
@@ -259,16 +273,18 @@ Bounds bounds(const Observation& observation,
   }
   bound_hard(all, kubepods_bound(observation, need.step), "memory used by pods");
   bound_hard(all, reserved_bound(observation, memory, need.step), "reserved memory and hugepages");
+  all.kubepods_room = kubepods_left(observation, need.step);
   if (const auto low = available_low(memory, circumstances)) {
     all.headroom = *low - need.step;
   }
   if (is_static_memory_manager(observation)) {
     all.no_hard =
         "memoryManagerPolicy Static allows no hard threshold but the one in reservedMemory";
-  } else if (memory.hugepages + memory.hugepages > need.hard) {
+  } else if (const Bytes hugepages = hugepages_in(need, memory.hugepages);
+             hugepages + hugepages > need.hard) {
     all.no_hard = fmt::format(
         "{} of it would be hugepages, which Allocatable lacks already and would lose a second time",
-        to_human(memory.hugepages));
+        to_human(hugepages));
   }
   all.no_soft = soft_in_use(observation);
   return all;

@@ -12,8 +12,6 @@ namespace eviction::agent {
 
 namespace {
 
-/// Node and kubelet run at least this long before the agent changes anything: device plugins, CNI
-/// and storage come back within minutes of a start.
 constexpr std::chrono::minutes kSettleTime{5};
 
 /// Above this share of time stalled on memory (hundredths of a percent, 10 s average) a restart
@@ -67,13 +65,18 @@ Guard calm(const Observation& seen, const Circumstances& circumstances) {
                       kCalmSome / 100.0)};
 }
 
+std::optional<std::chrono::seconds> settled_for(const Observation& seen) {
+  const std::optional<std::chrono::seconds> age = kubelet_age(seen);
+  return age ? std::optional{std::min(*age, *seen.uptime) - kSettleTime} : std::nullopt;
+}
+
 Guard settled(const Observation& seen, const Circumstances& circumstances) {
   const std::optional<std::chrono::seconds> known_age = kubelet_age(seen);
   if (!known_age) {
     return {"settled", std::nullopt, "no kubelet or no uptime to look at"};
   }
   const std::chrono::seconds age = *known_age;
-  if (*seen.uptime < kSettleTime || age < kSettleTime) {
+  if (*settled_for(seen) < std::chrono::seconds{0}) {
     return {"settled",
             false,
             fmt::format("node up for {} s, kubelet for {} s: {} s each are needed",

@@ -19,12 +19,18 @@ constexpr Bytes kLeastUseful = 100_MiB;
 struct Blind {
   Bytes node;                        ///< K_peak - a_low
   std::optional<Bytes> allocatable;  ///< max(0, S_peak - V); absent: that copy does not exist here
+  Bytes unused;  ///< max(0, V - S_peak - R - w): available on the node when the pods reach their
+                 ///< limit
 };
 
 Blind blind_memory(const NeedInput& input) {
-  Blind blind{input.kernel_peak - input.active_file_low, std::nullopt};
+  Blind blind{input.kernel_peak - input.active_file_low, std::nullopt, {}};
   if (input.reserved && input.outside_peak) {
-    blind.allocatable = std::max(*input.outside_peak - *input.reserved, Bytes{});
+    const Bytes above = *input.outside_peak - *input.reserved;
+    if (input.allocatable_copy) {
+      blind.allocatable = std::max(above, Bytes{});
+    }
+    blind.unused = std::max(Bytes{} - above - input.reserve - input.cache_floor, Bytes{});
   }
   return blind;
 }
@@ -58,6 +64,15 @@ std::vector<Term> blind_terms(const NeedInput& input, const Blind& blind, bool b
                    Bytes{} - input.active_file_low,
                    "page cache the kubelet counts as used (a): 0 until its low is learned",
                    "prior"});
+  if (blind.unused > Bytes{}) {
+    terms.push_back({"kubepods-limit",
+                     blind.unused,
+                     fmt::format("when the pods reach their limit, as much more is available on "
+                                 "the node: what is reserved ({}) and not used (S {}), above R + w",
+                                 to_human(*input.reserved),
+                                 to_human(*input.outside_peak)),
+                     "/proc/meminfo and kubepods memory.current, memory.max"});
+  }
   return terms;
 }
 
@@ -84,13 +99,20 @@ std::optional<Bytes> fitting(Bytes bound, Bytes step) {
   return value > Bytes{} ? std::optional{value} : std::nullopt;
 }
 
+/// hard: the part of it that holds on kubepods' limit, too.
 std::optional<Bytes> reclaim_for(Bytes threshold,
+                                 const std::optional<Bytes>& hard,
                                  const Bounds& bounds,
                                  const Growth& growth,
                                  Bytes step) {
   Bytes reclaim = round_up(growth.bytes, step);
   if (bounds.headroom) {
     reclaim = std::min(reclaim, round_down(*bounds.headroom - threshold, step));
+  }
+  // Halved, not cut to fit: the room is that of one look, and a new value with each is no use.
+  while (hard && bounds.kubepods_room && reclaim >= step &&
+         reclaim > *bounds.kubepods_room - *hard) {
+    reclaim = round_down(Bytes{reclaim.value() / 2}, step);
   }
   return reclaim >= step ? std::optional{reclaim} : std::nullopt;
 }
@@ -191,12 +213,13 @@ Need compute_need(const NeedInput& input) {
   Need need;
   need.step = rounding_step(input.capacity);
   const Blind blind = blind_memory(input);
-  need.hard_by_allocatable = blind.allocatable && *blind.allocatable < blind.node;
   const Bytes floor = input.reserve + input.cache_floor;
-  const Bytes hard_blind = need.hard_by_allocatable ? *blind.allocatable : blind.node;
+  const Bytes node_blind = blind.node + blind.unused;
+  need.hard_by_allocatable = blind.allocatable && *blind.allocatable < node_blind;
+  const Bytes hard_blind = need.hard_by_allocatable ? *blind.allocatable : node_blind;
   const Bytes least = std::min(input.growth.bytes, kLeastUseful);
   need.hard_effective = at_least_zero(floor + hard_blind) + least;
-  need.soft_effective = at_least_zero(floor + blind.node) + least + input.growth.per_poll;
+  need.soft_effective = at_least_zero(floor + node_blind) + least + input.growth.per_poll;
 
   const Term growth{"growth", input.growth.bytes, input.growth.reason, input.growth.source};
   const Term poll{"one-poll",
@@ -238,7 +261,7 @@ Sizing size(const Need& need, const Bounds& bounds, const Growth& growth) {
   }
   if (sizing.instrument != Instrument::kNone) {
     const Bytes threshold = std::max(sizing.hard.value_or(Bytes{}), sizing.soft.value_or(Bytes{}));
-    sizing.reclaim = reclaim_for(threshold, bounds, growth, need.step);
+    sizing.reclaim = reclaim_for(threshold, sizing.hard, bounds, growth, need.step);
   }
   sizing.reason = explain(sizing, need, bounds);
   return sizing;

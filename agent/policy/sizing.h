@@ -33,7 +33,8 @@ struct NeedInput {
   Bytes kernel_peak;                  ///< K at its highest
   Bytes active_file_low;              ///< a at its lowest
   std::optional<Bytes> outside_peak;  ///< S at its highest; absent: unknown
-  std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit, no allocatable signal
+  std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit
+  bool allocatable_copy = true;       ///< a hard threshold holds on kubepods' limit, too
   Growth growth;
 };
 
@@ -61,6 +62,7 @@ struct Bounds {
   std::optional<Bytes> headroom;       ///< available memory now less slack: binds hard and soft
   std::optional<std::string> no_hard;  ///< why there can be no hard threshold at all
   std::optional<std::string> no_soft;  ///< why there can be no soft threshold at all
+  std::optional<Bytes> kubepods_room;  ///< binds hard and reclaim together, by the allocatable copy
 };
 
 /// What is to be set.

@@ -133,11 +133,17 @@ void fields(A& archive, T& value) {
   archive(value.settings, value.errors, value.warnings);
 }
 
+template <class A, Is<Error> T>
+void fields(A& archive, T& value) {
+  archive(value.kind, value.path, value.line, value.what, value.remedy);
+}
+
 template <class A, Is<Kubelet> T>
 void fields(A& archive, T& value) {
   archive(value.pid, value.embedded, value.arguments, value.supervisor, value.start);
   archive(value.version, value.version_source, value.target, value.target_reason, value.file);
   archive(value.arguments_file, value.file_content, value.root_dir, value.loaded);
+  archive(value.overridden, value.committed, value.problems);
 }
 
 template <class A, Is<Observation> T>

@@ -10,8 +10,8 @@
 namespace eviction::agent {
 
 /// What the policy reads of an observation, as bytes. Numbers have a fixed width, so that of two
-/// looks at the same pods only the numbers that changed differ. Left out: problems and the reasons
-/// of what is absent, and counters that only metrics show.
+/// looks at the same pods only the numbers that changed differ. Left out: problems but the
+/// kubelet's, the reasons of what is absent, and counters that only metrics show.
 [[nodiscard]] std::string to_archive(const Observation& observation);
 
 /// Errors: kMalformed, for bytes that are no archive and for more of anything than there is room.

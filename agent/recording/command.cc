@@ -167,7 +167,7 @@ Result<std::optional<Error>> read_moments(const std::string& file,
   const std::string name = path.filename().string();
   Result<std::optional<Error>> older = read_one(*folder, name + std::string{kOlderSuffix}, call);
   if (!older && older.error().kind != ErrorKind::kAbsent) {
-    return older;
+    older = std::optional{older.error()};
   }
   Result<std::optional<Error>> read = read_one(*folder, name, call);
   if (read && !*read && older) {

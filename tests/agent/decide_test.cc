@@ -175,6 +175,22 @@ TEST(Decide, AHardValueIsReplacedAtOnceWhenTheMemoryManagerBecomesStatic) {
   EXPECT_FALSE(asks_for_less(plan_of(seen)));
 }
 
+// Reserved memory that counts our hard threshold is too much without it, and the kubelet would
+// exit.
+TEST(Decide, AHardValueThatTheStaticMemoryManagerCountsIsNotReplaced) {
+  Observation seen = with_file(node(), {.hard = 1_GiB});
+  config::KubeletSettings& settings = seen.kubelet->loaded.settings;
+  settings.memory_manager_policy = {"Static", "/etc/kubelet.conf"};
+  settings.kube_reserved.reset();
+  settings.system_reserved = {{"memory", {"1Gi", "/etc/kubelet.conf"}}};
+  settings.eviction_hard = {{"memory.available", {"1Gi", seen.kubelet->file}}};
+  settings.reserved_memory = {{"0", {"1Gi", "/etc/kubelet.conf"}}};
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kApply);
+  settings.reserved_memory = {{"0", {"2Gi", "/etc/kubelet.conf"}}};
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
+  EXPECT_THAT(plan_of(seen).sizing.reason, HasSubstr("would not start"));
+}
+
 // Measured: a hard value above what the requests leave killed a running VM at the next kubelet
 // start.
 TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {

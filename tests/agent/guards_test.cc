@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/policy/restart_guards.h"
 #include "config/drop_in.h"
 
 namespace eviction::agent {
@@ -156,6 +157,19 @@ TEST_F(GuardsTest, PodsNearTheirLimitRefuseHard) {
   EXPECT_EQ(guard("kubepods-room", hard(2_GiB)).ok, std::nullopt);
 }
 
+// A restart at the peak would take away the value that is there for it.
+TEST_F(GuardsTest, PodsNearTheirLimitLeaveAHardValueThatIsArmed) {
+  Need need;
+  need.step = 16_MiB;
+  seen.pods.front().request = MemoryRequest{1_GiB, 1_GiB, RequestSource::kCheckpoint};
+  seen.kubepods->current = 15_GiB + 512_MiB;
+  ASSERT_EQ(bounds(seen, memory, need, circumstances).hard, 512_MiB - 16_MiB);
+  seen.kubelet->file_content = config::render_drop_in({.hard = 1_GiB});
+  EXPECT_EQ(bounds(seen, memory, need, circumstances).hard, 1_GiB);
+  EXPECT_EQ(guard("kubepods-room", hard(1_GiB)).ok, true);
+  EXPECT_EQ(guard("kubepods-room", hard(1_GiB + 16_MiB)).ok, false);
+}
+
 TEST_F(GuardsTest, AReservationAndAThresholdBeyondTheNodeRefuse) {
   seen.kubelet->loaded.settings.system_reserved =
       config::SettingMap{{"memory", {"15Gi", "--system-reserved"}}};
@@ -179,6 +193,9 @@ TEST_F(GuardsTest, AThresholdThatIsMostlyHugepagesIsNoHardOne) {
   EXPECT_EQ(bounds(seen, memory, need, circumstances).no_hard, std::nullopt);
   memory.hugepages = 3_GiB;
   EXPECT_TRUE(bounds(seen, memory, need, circumstances).no_hard);
+  need.terms = {{"growth", 5_GiB, "", ""}, {"outside-pods", 0_B, "", ""}};
+  EXPECT_EQ(bounds(seen, memory, need, circumstances).no_hard, std::nullopt)
+      << "what is reserved covers them";
 }
 
 TEST_F(GuardsTest, PressureIsNotCalm) {
@@ -202,12 +219,18 @@ TEST_F(GuardsTest, TheDistributionsOwnFlagIsNoShadowForArgs) {
   EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
 }
 
-TEST_F(GuardsTest, AFileThatReplacesOursShadowsArguments) {
+TEST_F(GuardsTest, ALaterFileOfArgumentsShadowsWhatItSays) {
   seen.kubelet->target = Target::kRke2Args;
-  seen.kubelet->replaced_by = "/etc/rancher/rke2/config.yaml.d/99-z90.yaml";
+  seen.kubelet->overridden = {{"eviction-hard", "/etc/rancher/rke2/config.yaml.d/99-z90.yaml"}};
   const Guard shadowed = guard("not-shadowed", hard(1_GiB));
   EXPECT_EQ(shadowed.ok, false);
   EXPECT_THAT(shadowed.reason, HasSubstr("99-z90.yaml overrides our file"));
+  for (const char* flag :
+       {"eviction-soft", "eviction-soft-grace-period", "eviction-max-pod-grace-period"}) {
+    seen.kubelet->overridden = {{flag, "99-z90.yaml"}};
+    EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false) << flag;
+    EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true) << "there is nothing soft in our file";
+  }
 }
 
 TEST_F(GuardsTest, ALaterDropInShadowsAnEarlierOneDoesNot) {
@@ -283,6 +306,17 @@ TEST_F(GuardsTest, AFreshNodeOrKubeletIsNotSettled) {
   seen.kubelet->start = 0;
   seen.uptime = std::chrono::minutes{2};
   EXPECT_EQ(guard("settled", hard(1_GiB)).ok, false);
+}
+
+// A turn that is counted from the boot is over on many nodes when all of them have settled.
+TEST_F(GuardsTest, ANodeIsSettledForAsLongAsTheYoungerOfItAndItsKubelet) {
+  using std::chrono::minutes;
+  EXPECT_EQ(settled_for(Observation{}), std::nullopt);
+  seen.uptime = minutes{20};
+  seen.kubelet->start = 0;
+  EXPECT_EQ(settled_for(seen), minutes{15});
+  seen.kubelet->start = 17ULL * 60 * 100;
+  EXPECT_EQ(settled_for(seen), minutes{-2});
 }
 
 TEST_F(GuardsTest, SettledNeedsAContainerRuntimeThatAnswersAndNoUpgrade) {

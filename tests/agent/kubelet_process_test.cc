@@ -19,7 +19,9 @@ using config::TargetChoice;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 TEST_F(FindKubelet, OfRke2From132) {
   add_rke2();
@@ -99,8 +101,9 @@ TEST_F(FindKubelet, OfRke2Up131TakesArguments) {
   EXPECT_EQ(kubelet->version->minor, 31);
 }
 
-// Source: k3s v1.30 pkg/configfilearg/parser.go, which RKE2 uses: a key without a '+' replaces.
-TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatReplacesOurArguments) {
+// Source: k3s v1.30 pkg/configfilearg/parser.go, which RKE2 uses: a key without a '+' replaces; and
+// see merge_kubelet_args(), apply_kubelet_flags().
+TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatOverridesOurArguments) {
   const std::string folder = "etc/rancher/rke2/config.yaml.d/";
   add({.pid = 900, .comm = "rke2"});
   add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}, .parent = 900});
@@ -109,12 +112,31 @@ TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatReplacesOurArguments) {
   tree_.file(folder + "99-z60.yaml", "kubelet-arg+:\n- v=2\n");
   tree_.file(folder + "99-z70.yaml", "node-label: [a=b]\n");
   tree_.file(folder + "99-z80.txt", "kubelet-arg: v=2\n");
+  tree_.file(folder + "99-z81.yaml",
+             "kubelet-arg+: [eviction-hard=nodefs.available<7%, "
+             "eviction-hard-=memory.available<7Gi, eviction-max-pod-grace-period=0]\n");
   ASSERT_TRUE(find());
-  EXPECT_EQ(find()->replaced_by, "");
+  EXPECT_THAT(find()->overridden, IsEmpty());
+  const std::string last = "/" + folder + "99-z90.yml";
   for (const char* text : {"kubelet-arg: v=3\n", "kubelet-arg: []\n"}) {
     tree_.file(folder + "99-z90.yml", text);
-    EXPECT_EQ(find()->replaced_by, "/" + folder + "99-z90.yml") << text;
+    EXPECT_THAT(find()->overridden,
+                UnorderedElementsAre(Pair("eviction-hard", last),
+                                     Pair("eviction-minimum-reclaim", last),
+                                     Pair("eviction-soft", last),
+                                     Pair("eviction-soft-grace-period", last),
+                                     Pair("eviction-max-pod-grace-period", last)));
     EXPECT_THAT(find()->problems, IsEmpty());
+  }
+  using Case = std::pair<const char*, const char*>;
+  for (const auto& [argument, flag] :
+       {Case{"eviction-hard=nodefs.available<7%,memory.available<7Gi", "eviction-hard"},
+        Case{"--eviction_minimum_reclaim=memory.available=7Gi", "eviction-minimum-reclaim"},
+        Case{"eviction-soft=memory.available<7Gi", "eviction-soft"},
+        Case{"eviction-soft-grace-period=memory.available=1m", "eviction-soft-grace-period"},
+        Case{"eviction-max-pod-grace-period=30", "eviction-max-pod-grace-period"}}) {
+    tree_.file(folder + "99-z90.yml", std::string{"kubelet-arg+: [\""} + argument + "\"]\n");
+    EXPECT_THAT(find()->overridden, ElementsAre(Pair(flag, last))) << argument;
   }
   tree_.file(folder + "10-broken.yaml", "kubelet-arg: [\n");
   const auto kubelet = find();

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -21,6 +22,8 @@
 #include "agent/recording/csv.h"
 #include "agent/recording/kept_recording.h"
 #include "agent/render.h"
+#include "config/drop_in.h"
+#include "config/thresholds.h"
 #include "systemd/event_loop.h"
 #include "tests/agent/observed_node.h"
 #include "tests/agent/sample_plan.h"
@@ -66,6 +69,29 @@ INSTANTIATE_TEST_SUITE_P(,
                                          "hugepages-256g",
                                          "swap-64g"),
                          [](const auto& test) { return tests::test_name(test.param); });
+
+TEST(ArchiveText, HasWhatTheGuardsAskOfTheKubelet) {
+  Observation plain = tests::sample_plan().observation;
+  plain.kubelet->target = Target::kRke2Args;
+  Observation overridden = plain;
+  overridden.kubelet->overridden["eviction-hard"] = "later.yaml";
+  Observation unknown = plain;
+  unknown.kubelet->problems = {
+      Error{ErrorKind::kUnsupported, "a", 2, "its flags are unknown", "move them"}};
+  Observation foreign = plain;
+  foreign.kubelet->loaded.settings.eviction_hard = {
+      {config::kMemoryAvailable, {"512Mi", "--eviction-hard"}}};
+  Observation own = foreign;
+  own.kubelet->committed = config::render_kubelet_args({.hard = 512_MiB}, {});
+  using Pair = std::pair<const Observation&, const Observation&>;
+  for (const auto& [with, without] :
+       {Pair{overridden, plain}, Pair{unknown, plain}, Pair{own, foreign}}) {
+    const Result<Observation> again = from_archive(to_archive(with));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(decided(*again), decided(with));
+    EXPECT_NE(decided(with), decided(without));
+  }
+}
 
 TEST(ArchiveText, RefusesEveryCutAndWhatIsTooMuch) {
   const std::string whole = to_archive(tests::sample_plan().observation);
@@ -200,7 +226,7 @@ TEST(Recording, OfAnotherVersionOrNoneAtAllIsRefused) {
   const auto error_of = [](std::string_view text) {
     return read_recording(text, [](const Moment&) {}).error().what;
   };
-  EXPECT_THAT(error_of("evagrec2"), HasSubstr("another version"));
+  EXPECT_THAT(error_of("evagrec1"), HasSubstr("another version"));
   EXPECT_THAT(error_of(""), HasSubstr("no recording"));
   EXPECT_THAT(error_of("time,mem_available_bytes\n"), HasSubstr("no recording"));
 }

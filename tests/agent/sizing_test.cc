@@ -83,6 +83,37 @@ TEST(Need, OverReservationIsNoCredit) {
   EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB + 170_MiB, 16_MiB));
 }
 
+/// 2 GiB are reserved and 500 MiB of them used: when the pods reach their limit, 1548 MiB are left
+/// on the node, and the kernel kills in kubepods.
+NeedInput reserving_machine() {
+  NeedInput input = measured_machine();
+  input.outside_peak = 500_MiB;
+  input.reserved = 2_GiB;
+  return input;
+}
+
+TEST(Need, ASoftThresholdIsMetBeforeThePodsReachTheirLimit) {
+  const NeedInput input = reserving_machine();
+  const Need need = compute_need(input);
+  EXPECT_EQ(need.soft,
+            round_up(1548_MiB + 114_MiB + input.growth.bytes + input.growth.per_poll, need.step));
+  EXPECT_EQ(sum_of(need.soft_terms), need.soft);
+  EXPECT_GT(need.soft_effective, 1548_MiB + 114_MiB);
+  EXPECT_TRUE(need.hard_by_allocatable);
+  EXPECT_EQ(need.hard, round_up(121_MiB + 95_MiB + 170_MiB, 16_MiB));
+}
+
+TEST(Need, OfAHardThresholdWithoutTheAllocatableCopyIsThatOfTheNode) {
+  NeedInput input = reserving_machine();
+  input.allocatable_copy = false;
+  const Need need = compute_need(input);
+  EXPECT_FALSE(need.hard_by_allocatable);
+  EXPECT_EQ(need.hard, round_up(1548_MiB + 114_MiB + 170_MiB, need.step));
+  EXPECT_EQ(sum_of(need.terms), need.hard);
+  input.reserved.reset();
+  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB + 114_MiB + 170_MiB, need.step));
+}
+
 // The old formula counts reclaimable slab as used: K is negative there.
 TEST(Need, ANegativeKernelTermLowersIt) {
   NeedInput input = measured_machine();
@@ -112,7 +143,7 @@ class SizeTest : public testing::Test {
 
   Growth growth;
   Need need;
-  Bounds bounds{8_GiB, "memory requests", 8_GiB, {}, {}};
+  Bounds bounds{8_GiB, "memory requests", 8_GiB, {}, {}, {}};
 };
 
 TEST_F(SizeTest, AFreeNodeGetsTheFullNeedAsHard) {
@@ -176,6 +207,16 @@ TEST_F(SizeTest, ReclaimGivesWayBeforeTheThreshold) {
   EXPECT_EQ(sizing.reclaim, round_down(200_MiB, need.step));
   bounds.headroom = need.hard;
   EXPECT_EQ(size(need, bounds, growth).reclaim, std::nullopt);
+}
+
+// Threshold and reclaim hold on the pods' limit, too: what they never leave free would be evicted.
+TEST_F(SizeTest, ReclaimFitsBesideAHardThresholdBelowThePodsLimit) {
+  bounds.kubepods_room = need.hard + 300_MiB;
+  EXPECT_EQ(size(need, bounds, growth).reclaim, 256_MiB);
+  bounds.kubepods_room = need.hard;
+  EXPECT_EQ(size(need, bounds, growth).reclaim, std::nullopt);
+  bounds.no_hard = "none";
+  EXPECT_EQ(size(need, bounds, growth).reclaim, 1_GiB) << "a soft one has no copy there";
 }
 
 struct Case {
