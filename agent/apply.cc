@@ -17,6 +17,7 @@
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
+#include "agent/policy/foreign_settings.h"
 #include "agent/policy/incidents.h"
 #include "agent/state_file.h"
 #include "agent/target_files.h"
@@ -165,7 +166,8 @@ ActReport report_end(const Host& host,
       transaction.journal().file,
       transaction.reason(),
       wall_now());
-  if (const auto kept = append_incidents(*host.root, {render_incident(incident)}); !kept) {
+  std::vector<std::string> lines{render_incident(incident)};
+  if (const auto kept = append_incidents(*host.root, lines); !kept) {
     text += "\n" + to_text(kept.error());
   }
   return {outcome == Transaction::Outcome::kCommitted ? ActOutcome::kDone : ActOutcome::kFailed,
@@ -268,7 +270,7 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   if (!removed) {
     return failed(removed.error());
   }
-  const bool daemon_runs = HostLock::is_held(*host.root, kRunLock);
+  const bool daemon_runs = HostLock::is_held(*host.root, kRunLock).value_or(false);
   if (const Result<void> forgotten = remove_state(*host.root, daemon_runs); !forgotten) {
     return failed(forgotten.error());
   }

@@ -25,6 +25,8 @@ std::string_view to_text(IncidentCause cause) {
       return "pod-limit";
     case IncidentCause::kAncestorLimit:
       return "ancestor-limit";
+    case IncidentCause::kServiceLimit:
+      return "service-limit";
     case IncidentCause::kNode:
       return "node";
     case IncidentCause::kCpuset:

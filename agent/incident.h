@@ -29,7 +29,8 @@ enum class IncidentKind {
 enum class IncidentCause {
   kContainerLimit,
   kPodLimit,
-  kAncestorLimit,  ///< of kubepods or a QoS class, or of a cgroup that is no pod's
+  kAncestorLimit,  ///< of kubepods or a QoS class
+  kServiceLimit,   ///< of a cgroup outside kubepods: a service, or a container of no pod
   kNode,           ///< the node was out of memory
   kCpuset,         ///< the NUMA nodes that a cpuset allows were
   kMemoryPolicy,   ///< the NUMA nodes that a memory policy names were
@@ -38,14 +39,15 @@ enum class IncidentCause {
   kAgent,
 };
 
-/// "container-limit", "pod-limit", "ancestor-limit", "node", "cpuset", "memory-policy",
-/// "node-or-bound", "kubelet-eviction", "agent".
+/// "container-limit", "pod-limit", "ancestor-limit", "service-limit", "node", "cpuset",
+/// "memory-policy", "node-or-bound", "kubelet-eviction", "agent".
 [[nodiscard]] std::string_view to_text(IncidentCause cause);
 
 /// Those of OOM kills.
 inline constexpr std::array kOomCauses{IncidentCause::kContainerLimit,
                                        IncidentCause::kPodLimit,
                                        IncidentCause::kAncestorLimit,
+                                       IncidentCause::kServiceLimit,
                                        IncidentCause::kNode,
                                        IncidentCause::kCpuset,
                                        IncidentCause::kMemoryPolicy,

@@ -90,27 +90,32 @@ Result<void> append(const cgroup::Directory& folder, std::string text) {
   if (code == 0 && ::fdatasync(log->file.get()) != 0) {
     code = errno;
   }
-  return code == 0 ? Result<void>{} : failure(folder, code);
+  if (code != 0) {
+    // Its caller tries again: half of it would be there twice.
+    static_cast<void>(::ftruncate(log->file.get(), static_cast<off_t>(log->size)));
+    return failure(folder, code);
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<void> append_incidents(const cgroup::Directory& root,
-                              const std::vector<std::string>& lines) {
+Result<void> append_incidents(const cgroup::Directory& root, std::vector<std::string>& lines) {
   constexpr std::size_t kChunk = std::size_t{64} << 10;
   const Result<cgroup::Directory> folder = config::make_folder(root, std::string{kStateFolder});
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  std::string text;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    text += lines[i];
-    if (text.size() < kChunk && i + 1 < lines.size()) {
-      continue;
+  while (!lines.empty()) {
+    std::string text;
+    auto next = lines.begin();
+    while (next != lines.end() && text.size() < kChunk) {
+      text += *next++;
     }
-    if (Result<void> kept = append(*folder, std::exchange(text, {})); !kept) {
+    if (Result<void> kept = append(*folder, std::move(text)); !kept) {
       return kept;
     }
+    lines.erase(lines.begin(), next);
   }
   return {};
 }

@@ -24,10 +24,11 @@ inline constexpr std::size_t kIncidentFileLimit = std::size_t{512} << 10;
 /// Of more incidents than this the last ones are shown.
 inline constexpr std::size_t kMostIncidents = 1000;
 
-/// Adds lines to the log; they are on the disk when it returns. What an interrupted write left is
-/// ended first. Errors: kDenied, kMalformed (no regular file), kIo.
+/// Adds lines to the log and takes them off lines: those are on the disk when it returns. What an
+/// interrupted write left is ended first. Errors: kDenied, kMalformed (no regular file), kIo; lines
+/// then has what could not be added.
 [[nodiscard]] Result<void> append_incidents(const cgroup::Directory& root,
-                                            const std::vector<std::string>& lines);
+                                            std::vector<std::string>& lines);
 
 /// Calls with each record, in the order in which they were written. Returns how many lines are
 /// none. Without a log there are no records. Errors: those of reading it.

@@ -194,7 +194,11 @@ Result<void> save_status(const cgroup::Directory& root, const Status& status, co
 
 Result<ordered_json> load_status(const cgroup::Directory& root) {
   const std::string path = std::string{kRunFolder} + '/' + kStatusFile;
-  if (!HostLock::is_held(root, kRunLock)) {
+  const Result<bool> runs = HostLock::is_held(root, kRunLock);
+  if (!runs) {
+    return tl::unexpected{runs.error()};
+  }
+  if (!*runs) {
     return tl::unexpected{Error{.kind = ErrorKind::kAbsent,
                                 .path = {},
                                 .what = "no daemon runs on this node",

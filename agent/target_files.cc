@@ -192,6 +192,16 @@ Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& ro
   return removed;
 }
 
+namespace {
+
+tl::unexpected<Error> failure(std::string path, int code) {
+  return tl::unexpected{Error{.kind = code == EACCES ? ErrorKind::kDenied : ErrorKind::kIo,
+                              .path = std::move(path),
+                              .what = std::generic_category().message(code)}};
+}
+
+}  // namespace
+
 Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string& name) {
   const Result<cgroup::Directory> folder = config::make_folder(root, kRunFolder);
   if (!folder) {
@@ -209,19 +219,21 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
                                 .what = "another eviction-agent on this host holds it",
                                 .remedy = "wait until it has finished, or stop it"}};
   }
-  return tl::unexpected{Error{.kind = ErrorKind::kIo,
-                              .path = folder->path_of(file),
-                              .what = std::generic_category().message(errno)}};
+  return failure(folder->path_of(file), errno);
 }
 
-bool HostLock::is_held(const cgroup::Directory& root, const std::string& name) {
+Result<bool> HostLock::is_held(const cgroup::Directory& root, const std::string& name) {
   const Result<cgroup::Directory> folder = root.open_below(kRunFolder);
   if (!folder) {
-    return false;
+    return folder.error().kind == ErrorKind::kAbsent ? Result<bool>{false}
+                                                     : tl::unexpected{folder.error()};
   }
   const Descriptor file{
       ::openat(folder->fd(), lock_file(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
-  return file.get() >= 0 && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (file.get() < 0) {
+    return errno == ENOENT ? Result<bool>{false} : failure(folder->path_of(lock_file(name)), errno);
+  }
+  return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 HostLock::~HostLock() {

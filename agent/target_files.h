@@ -67,9 +67,9 @@ class HostLock {
   /// Errors: kDenied when another process holds it, by whom; those of making the file.
   [[nodiscard]] static Result<HostLock> take(const cgroup::Directory& root,
                                              const std::string& name);
-  /// Whether a process holds it. One that takes it in the very moment of this look is refused. What
-  /// cannot be looked at is not held.
-  [[nodiscard]] static bool is_held(const cgroup::Directory& root, const std::string& name);
+  /// Whether a process holds it. One that takes it in the very moment of this look is refused.
+  /// Errors: those of opening what is there.
+  [[nodiscard]] static Result<bool> is_held(const cgroup::Directory& root, const std::string& name);
 
   HostLock(HostLock&&) = default;
   HostLock& operator=(HostLock&&) = default;

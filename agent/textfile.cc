@@ -44,16 +44,19 @@ Result<void> write_textfile(const std::string& path, std::string_view text) {
   }
   ::unlink(temporary.c_str());
   ErrorKind kind = ErrorKind::kIo;
+  const char* remedy = "";
   if (code == EACCES || code == EPERM || code == EROFS) {
     kind = ErrorKind::kDenied;
+    remedy = "let its folder be root's and, for the service, in ReadWritePaths of its unit";
   } else if (code == ENOENT) {
     kind = ErrorKind::kAbsent;
+    remedy = "make its folder, or change --textfile";
   }
   return tl::unexpected{
       Error{.kind = kind,
             .path = path,
             .what = "cannot write the metrics: " + std::generic_category().message(code),
-            .remedy = code == ENOENT ? "make its folder, or change --textfile" : ""}};
+            .remedy = remedy}};
 }
 
 }  // namespace eviction::agent

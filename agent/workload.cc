@@ -47,7 +47,7 @@ void add(WorkloadSum& sum, const Pod& pod) {
     sum.unreclaimable.reset();
   }
   if (sum.headroom && pod.limit && pod.usage) {
-    *sum.headroom += std::max(*pod.limit - *pod.usage, Bytes{});
+    *sum.headroom += std::max(*pod.limit - pod.unreclaimable.value_or(*pod.usage), Bytes{});
   } else {
     sum.headroom.reset();
   }

@@ -84,8 +84,9 @@ struct WorkloadSum {
   std::size_t pods = 0;
   std::size_t vms = 0;  ///< distinct VMs: one that migrates may have two pods here for a moment
   Bytes working_set;
-  std::optional<Bytes> request = Bytes{};   ///< upper ends
-  std::optional<Bytes> headroom = Bytes{};  ///< limit - usage; absent: a pod has no limit
+  std::optional<Bytes> request = Bytes{};  ///< upper ends
+  std::optional<Bytes> headroom =
+      Bytes{};  ///< limit less what reclaim leaves; absent: a pod has no limit
   std::optional<Bytes> unreclaimable = Bytes{};
 };
 

@@ -43,7 +43,8 @@ IncidentCause cause_of(const cgroup::OomKill& kill) {
   if (!kill.oom_memcg.empty()) {
     const PodPath limit = pod_path(kill.oom_memcg);
     if (limit.uid.empty()) {
-      return IncidentCause::kAncestorLimit;
+      return kill.oom_memcg.find("kubepods") == std::string::npos ? IncidentCause::kServiceLimit
+                                                                  : IncidentCause::kAncestorLimit;
     }
     return limit.container.empty() ? IncidentCause::kPodLimit : IncidentCause::kContainerLimit;
   }
@@ -98,6 +99,7 @@ std::string reason_of(const Incident& incident, const cgroup::OomKill& kill) {
     case IncidentCause::kPodLimit:
       return "the pod reached its limit" + limit;
     case IncidentCause::kAncestorLimit:
+    case IncidentCause::kServiceLimit:
       return kill.oom_memcg + " reached its limit" + limit;
     case IncidentCause::kCpuset:
       return "the NUMA nodes " + kill.mems_allowed + " of a cpuset were out of memory";
@@ -119,6 +121,7 @@ std::string counted_reason(const CountedKill& kill) {
     case IncidentCause::kPodLimit:
       return "it reached its own limit";
     case IncidentCause::kAncestorLimit:
+    case IncidentCause::kServiceLimit:
       return kill.limit_cgroup + " reached its limit";
     case IncidentCause::kNode:
     case IncidentCause::kCpuset:

@@ -41,10 +41,7 @@ std::string limit_advice(const Incident& incident, const std::string& whose) {
 }
 
 std::string ancestor_advice(const Incident& incident, const Scene& scene) {
-  const std::string cgroup = incident.limit ? incident.limit->cgroup : std::string{};
-  if (cgroup.find("kubepods") == std::string::npos) {
-    return limit_advice(incident, cgroup.empty() ? "a cgroup above it" : cgroup);
-  }
+  const std::string cgroup = incident.limit ? incident.limit->cgroup : "kubepods";
   const auto hard = scene.in_force ? scene.in_force->hard : std::nullopt;
   return "all pods in " + cgroup + " together reached what the node has for them: " +
          (hard ? "the hard threshold that is set, " + to_human(*hard) +
@@ -86,6 +83,8 @@ std::string prevention(const Incident& incident, const Scene& scene) {
       return limit_advice(incident, "the pod");
     case IncidentCause::kAncestorLimit:
       return ancestor_advice(incident, scene);
+    case IncidentCause::kServiceLimit:
+      return limit_advice(incident, incident.limit ? incident.limit->cgroup : "the service");
     case IncidentCause::kNode:
       return threshold_advice(scene);
     case IncidentCause::kCpuset:

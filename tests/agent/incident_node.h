@@ -160,6 +160,8 @@ class Node {
   /// Nothing can be kept any more.
   void block_folder() { tree_.file("var/lib/eviction-agent", "a file"); }
 
+  void unblock_folder() { std::filesystem::remove(tree_.path("var/lib/eviction-agent")); }
+
   [[nodiscard]] Pod& pod(const std::string& uid) {
     return *std::ranges::find(plan_.observation.pods, uid, &Pod::uid);
   }

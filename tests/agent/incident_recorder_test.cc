@@ -172,6 +172,10 @@ TEST(IncidentRecorder, GoesOnWhereItsLogCannotBeWritten) {
   EXPECT_EQ(node.recorder().counts().oom_kills.at(IncidentCause::kContainerLimit), 1U);
   ASSERT_EQ(node.recorder().problems().size(), 1U);
   EXPECT_THAT(to_text(node.recorder().problems()[0]), HasSubstr("/var/lib/eviction-agent"));
+  node.unblock_folder();
+  node.walk();
+  EXPECT_EQ(node.incidents().size(), 1U) << "it is kept as soon as it can be";
+  EXPECT_TRUE(node.recorder().problems().empty());
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ const std::vector<Script> kScripts{
      [](Node& node) {
        node.with_log().kill("MEMCG", "/system.slice/x.service", "/system.slice/x.service").walk();
      },
-     {{"ancestor-limit", ""}}},
+     {{"service-limit", ""}}},
     {"node, systemd driver",
      [](Node& node) {
        node.with_log()

@@ -143,20 +143,20 @@ TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {
 }
 
 TEST_F(TargetFiles, OneAgentAtATimeHoldsALock) {
-  EXPECT_FALSE(HostLock::is_held(root(), kChangeLock)) << "there is no folder";
+  EXPECT_EQ(HostLock::is_held(root(), kChangeLock), false) << "there is no folder";
   tree_.directory("run");
   {
     const Result<HostLock> first = HostLock::take(root(), kChangeLock);
     ASSERT_TRUE(first) << to_text(first.error());
-    EXPECT_TRUE(HostLock::is_held(root(), kChangeLock));
-    EXPECT_FALSE(HostLock::is_held(root(), kRunLock));
+    EXPECT_EQ(HostLock::is_held(root(), kChangeLock), true);
+    EXPECT_EQ(HostLock::is_held(root(), kRunLock), false);
     const Result<HostLock> second = HostLock::take(root(), kChangeLock);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, ErrorKind::kDenied);
     EXPECT_THAT(to_text(second.error()), HasSubstr("another eviction-agent"));
     EXPECT_TRUE(HostLock::take(root(), kRunLock)) << "a lock of its own";
   }
-  EXPECT_FALSE(HostLock::is_held(root(), kChangeLock));
+  EXPECT_EQ(HostLock::is_held(root(), kChangeLock), false);
   EXPECT_TRUE(HostLock::take(root(), kChangeLock));
 }
 

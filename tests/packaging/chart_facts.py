@@ -88,6 +88,7 @@ def check_monitoring(objects: list[Object]) -> None:
             assert json.loads(board["data"]["eviction-agent.json"]) == json.load(file)
     for monitor in (one for one in objects if one["kind"] == "PodMonitor"):
         (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        assert endpoint["honorLabels"], "a pod's namespace would be the agent's"
         assert endpoint["relabelings"] == [
             {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"}
         ]

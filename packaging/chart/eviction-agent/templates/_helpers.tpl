@@ -39,10 +39,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- fail "config.metrics.listen has no effect while metrics.enabled: set metrics.address and metrics.port instead" -}}
 {{- end -}}
 {{- $_ := set $sections "agent" (merge (dict "mode" .mode) (get $sections "agent" | default dict)) -}}
-{{- if .root.Values.restartUnit -}}
 {{- if hasKey (get $sections "kubelet" | default dict) "restart-unit" -}}
-{{- fail "config.kubelet.restart-unit has no effect with restartUnit: set one of the two" -}}
+{{- fail "config.kubelet.restart-unit has no effect: set the value restartUnit instead" -}}
 {{- end -}}
+{{- if .root.Values.restartUnit -}}
 {{- $_ := set $sections "kubelet" (merge (dict "restart-unit" "yes") (get $sections "kubelet" | default dict)) -}}
 {{- end -}}
 {{- if .root.Values.metrics.enabled -}}
