@@ -150,14 +150,12 @@ config::KubeletSettings without_ours(const Kubelet& kubelet) {
                     &settings.eviction_soft,
                     &settings.eviction_soft_grace_period,
                     &settings.eviction_minimum_reclaim}) {
-    const auto memory =
-        *map ? (*map)->find(config::kMemoryAvailable) : config::SettingMap::iterator{};
-    if (*map && memory != (*map)->end() && is_drop_in(kubelet.target) &&
-        memory->second.source == kubelet.file) {
-      (*map)->erase(memory);
-      if ((*map)->empty()) {
-        map->reset();
-      }
+    const auto is_replaced = [&kubelet](const auto& setting) {
+      return setting.first == config::kMemoryAvailable && setting.second.source == kubelet.file;
+    };
+    if (*map && is_drop_in(kubelet.target) && std::erase_if(**map, is_replaced) > 0 &&
+        (*map)->empty()) {
+      map->reset();
     }
   }
   return settings;
