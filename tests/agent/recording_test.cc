@@ -7,28 +7,18 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <rapidcheck/gtest.h>
 
 #include "agent/growth_file.h"
-#include "agent/plan.h"
 #include "agent/recording/archive.h"
 #include "agent/recording/command.h"
-#include "agent/recording/csv.h"
 #include "agent/recording/kept_recording.h"
-#include "agent/render.h"
-#include "config/drop_in.h"
-#include "config/thresholds.h"
 #include "systemd/event_loop.h"
-#include "tests/agent/observed_node.h"
 #include "tests/agent/sample_plan.h"
-#include "tests/support/golden.h"
-#include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -38,87 +28,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 using testing::HasSubstr;
-
-/// All of a plan that is decided, without what only tells of files that could not be read.
-std::string decided(Observation seen) {
-  seen.problems.clear();
-  const nlohmann::ordered_json plan = to_json(make_plan(std::move(seen), config::AgentConfig{}));
-  nlohmann::ordered_json parts;
-  for (const char* part : {"memory", "workloads", "pods", "sizing", "guards", "next_victims"}) {
-    parts[part] = plan[part];
-  }
-  return parts.dump(1);
-}
-
-class Archive : public testing::TestWithParam<const char*> {};
-
-TEST_P(Archive, IsDecidedOnAsTheObservationIs) {
-  const Observation seen = tests::observed(GetParam());
-  const Result<Observation> again = from_archive(to_archive(seen));
-  ASSERT_TRUE(again);
-  EXPECT_EQ(to_archive(*again), to_archive(seen));
-  EXPECT_EQ(decided(*again), decided(seen));
-}
-
-INSTANTIATE_TEST_SUITE_P(,
-                         Archive,
-                         testing::Values("mixed-128g",
-                                         "nopsi-128g",
-                                         "v1-32g",
-                                         "nokubelet-8g",
-                                         "hugepages-256g",
-                                         "swap-64g"),
-                         [](const auto& test) { return tests::test_name(test.param); });
-
-TEST(ArchiveText, HasWhatTheGuardsAskOfTheKubelet) {
-  Observation plain = tests::sample_plan().observation;
-  plain.kubelet->target = Target::kRke2Args;
-  Observation overridden = plain;
-  overridden.kubelet->overridden["eviction-hard"] = "later.yaml";
-  Observation unknown = plain;
-  unknown.kubelet->problems = {
-      Error{ErrorKind::kUnsupported, "a", 2, "its flags are unknown", "move them"}};
-  Observation foreign = plain;
-  foreign.kubelet->loaded.settings.eviction_hard = {
-      {config::kMemoryAvailable, {"512Mi", "--eviction-hard"}}};
-  Observation own = foreign;
-  own.kubelet->committed = config::render_kubelet_args({.hard = 512_MiB}, {});
-  using Pair = std::pair<const Observation&, const Observation&>;
-  for (const auto& [with, without] :
-       {Pair{overridden, plain}, Pair{unknown, plain}, Pair{own, foreign}}) {
-    const Result<Observation> again = from_archive(to_archive(with));
-    ASSERT_TRUE(again);
-    EXPECT_EQ(decided(*again), decided(with));
-    EXPECT_NE(decided(with), decided(without));
-  }
-}
-
-TEST(ArchiveText, RefusesEveryCutAndWhatIsTooMuch) {
-  const std::string whole = to_archive(tests::sample_plan().observation);
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_FALSE(from_archive(whole.substr(0, size))) << size;
-  }
-  EXPECT_FALSE(from_archive(whole + '\0'));
-  // The first number is MemTotal, behind a byte that says that there is a meminfo.
-  std::string too_much = whole;
-  too_much[8] = '\x7f';
-  EXPECT_FALSE(from_archive(too_much));
-  too_much = whole;
-  too_much[0] = '\2';
-  EXPECT_FALSE(from_archive(too_much));
-}
-
-TEST(ArchiveText, HasEachKeyOnceAndInOrder) {
-  Observation seen = tests::sample_plan().observation;
-  seen.kubelet->loaded.settings.system_reserved = {{"key-b", {}}, {"key-c", {}}};
-  const std::string whole = to_archive(seen);
-  ASSERT_TRUE(from_archive(whole));
-  for (const char last : {'b', 'a'}) {
-    std::string changed = whole;
-    changed[changed.find("key-c") + 4] = last;
-    EXPECT_FALSE(from_archive(changed)) << last;
-  }
-}
 
 /// What a recording tells, to be compared.
 struct Told {
@@ -411,101 +320,6 @@ TEST_F(KeptRecordingTest, WhatIsNoneIsSetAsideOrLeftAlone) {
   ASSERT_FALSE(asked.open(
       *root_.open_below("var/lib/eviction-agent"), "recording.bin.corrupt", kRecordingFileLimit));
   EXPECT_EQ(content("recording.bin.corrupt"), "time,mem_available_bytes\n");
-}
-
-TEST(Csv, ReadsBackWhatItWrote) {
-  const Observation seen = tests::observed("mixed-128g");
-  std::string text = csv_header();
-  Moment full = moment_at(0, seen.meminfo->mem_available, &seen);
-  full.mem_total = seen.meminfo->mem_total;
-  text += csv_row(full) + csv_row(moment_at(1, 5_GiB));
-  std::string again = csv_header();
-  std::vector<Plan> plans;
-  ASSERT_TRUE(read_csv(text, [&](const Moment& moment) {
-    again += csv_row(moment);
-    if (moment.seen != nullptr) {
-      plans.push_back(make_plan(*moment.seen, config::AgentConfig{}));
-    }
-  }));
-  EXPECT_EQ(again, text);
-  ASSERT_EQ(plans.size(), 1U);
-  const Plan plan = make_plan(seen, config::AgentConfig{});
-  EXPECT_EQ(plans[0].memory.kubelet_available, plan.memory.kubelet_available);
-  EXPECT_EQ(plans[0].memory.kernel, plan.memory.kernel);
-  EXPECT_EQ(plans[0].sizing.growth->prior, plan.sizing.growth->prior);
-}
-
-TEST(Csv, TakesWhatOtherToolsWrite) {
-  std::vector<Moment> moments;
-  const Result<void> read = read_csv(
-      "mem_available_bytes,note,t_s,mem_total_bytes\r\n1024,x,60,4096\n2048,,2026-11-22,4096\n",
-      [&](const Moment& moment) { moments.push_back(moment); });
-  ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().line, 3U);
-  ASSERT_EQ(moments.size(), 1U);
-  EXPECT_EQ(moments[0].mem_available, Bytes{1024});
-  EXPECT_EQ(moments[0].since_boot, seconds{60});
-}
-
-TEST(Csv, PassesOverEmptyLinesAndAByteOrderMark) {
-  std::vector<seconds> times;
-  const Result<void> read = read_csv(
-      "\xef\xbb\xbf\n"
-      "time,mem_total_bytes,mem_available_bytes\r\n\r\n"
-      "60,4096,1024.000\n\n \n"
-      "1970-01-01 00:02:00,4096,1024\n"
-      "1970-01-01T00:03:00Z,4096,1024\n\n",
-      [&](const Moment& moment) { times.push_back(moment.at.time_since_epoch()); });
-  ASSERT_TRUE(read) << to_text(read.error());
-  EXPECT_THAT(times, testing::ElementsAre(seconds{60}, seconds{120}, seconds{180}));
-}
-
-// Nothing says what the kernel holds: not that it holds all that is in use.
-TEST(Csv, WithoutCountsOfPagesTheNeedIsThatOfGrowth) {
-  for (const char* text : {"t_s,mem_total_bytes,mem_available_bytes\n60,137438953472,34359738368\n",
-                           "t_s,mem_total_bytes,mem_available_bytes,mem_free_bytes,"
-                           "inactive_file_bytes,anon_bytes\n"
-                           "60,137438953472,34359738368,1073741824,21474836480,96636764160\n"}) {
-    std::optional<Plan> plan;
-    ASSERT_TRUE(read_csv(text, [&plan](const Moment& moment) {
-      plan = make_plan(*moment.seen, config::AgentConfig{});
-    }));
-    EXPECT_EQ(plan->memory.kubelet_available, 32_GiB);
-    EXPECT_EQ(*plan->memory.kernel + *plan->memory.reserve, 0_B);
-    ASSERT_TRUE(plan->sizing.need);
-    EXPECT_GE(*plan->sizing.need, plan->sizing.growth->bytes);
-    EXPECT_LT(*plan->sizing.need, plan->sizing.growth->bytes + 1_GiB);
-  }
-}
-
-TEST(Csv, TellsWhichColumnIsMissing) {
-  const auto error_of = [](std::string_view text) {
-    return read_csv(text, [](const Moment&) {}).error().what;
-  };
-  EXPECT_THAT(error_of("t_s,mem_available_bytes\n1,2\n"), HasSubstr("no column mem_total_bytes"));
-  EXPECT_THAT(error_of("mem_total_bytes\n1\n"), HasSubstr("no column time, mem_available_bytes"));
-}
-
-TEST(Csv, RefusesWhatIsNone) {
-  const std::string head = "mem_total_bytes,time,mem_available_bytes\n9,";
-  EXPECT_TRUE(read_csv(head + "1,1\n", [](const Moment&) {}));
-  for (const std::string& text : {std::string{},
-                                  std::string{"\n"},
-                                  std::string{"time\n1\n"},
-                                  head + ",\n",
-                                  head + "1\n",
-                                  head + "1,-1\n",
-                                  head + "1,1e9\n",
-                                  head + "1,0.xyz\n",
-                                  head + "1,137438953472.hello\n",
-                                  head + "1970-01-01 00:02:00Z,1\n",
-                                  head + "1970-01-01 00:02:60,1\n",
-                                  head + "1,99999999999999999999\n",
-                                  head + "999999999999999,1\n",
-                                  head + std::string("1,1\0", 4) + "\n"}) {
-    SCOPED_TRACE(text);
-    EXPECT_FALSE(read_csv(text, [](const Moment&) {}));
-  }
 }
 
 }  // namespace
