@@ -33,6 +33,11 @@ std::string_view to_text(RequestSource source) {
   return "estimate";
 }
 
+std::optional<Bytes> limit_headroom(const Pod& pod) {
+  const std::optional<Bytes> held = pod.unreclaimable ? pod.unreclaimable : pod.usage;
+  return pod.limit && held ? std::optional{std::max(*pod.limit - *held, Bytes{})} : std::nullopt;
+}
+
 void add(WorkloadSum& sum, const Pod& pod) {
   ++sum.pods;
   sum.working_set += pod.working_set.value_or(Bytes{});
@@ -46,8 +51,8 @@ void add(WorkloadSum& sum, const Pod& pod) {
   } else {
     sum.unreclaimable.reset();
   }
-  if (sum.headroom && pod.limit && pod.usage) {
-    *sum.headroom += std::max(*pod.limit - pod.unreclaimable.value_or(*pod.usage), Bytes{});
+  if (const std::optional<Bytes> left = limit_headroom(pod); sum.headroom && left) {
+    *sum.headroom += *left;
   } else {
     sum.headroom.reset();
   }

@@ -79,14 +79,17 @@ struct Pod {
   std::string vm_uid;  ///< of the VirtualMachineInstance; empty for other classes
 };
 
+/// What a pod may still take until its limit: page cache and reclaimable slab give way before that.
+/// Absent: it has no limit, or its use is unknown.
+[[nodiscard]] std::optional<Bytes> limit_headroom(const Pod& pod);
+
 /// Pods of one class added up. Absent sums: a pod of the class has no such value.
 struct WorkloadSum {
   std::size_t pods = 0;
   std::size_t vms = 0;  ///< distinct VMs: one that migrates may have two pods here for a moment
   Bytes working_set;
-  std::optional<Bytes> request = Bytes{};  ///< upper ends
-  std::optional<Bytes> headroom =
-      Bytes{};  ///< limit less what reclaim leaves; absent: a pod has no limit
+  std::optional<Bytes> request = Bytes{};   ///< upper ends
+  std::optional<Bytes> headroom = Bytes{};  ///< until the limits
   std::optional<Bytes> unreclaimable = Bytes{};
 };
 

@@ -94,9 +94,7 @@ void add_pods(Families& families, const Plan& plan, int top_pods) {
   families.gauge("pod_working_set_bytes", "Working set of a VM's pod, or of one of the largest.");
   add_each([](const Pod& pod) { return pod.working_set; });
   families.gauge("pod_limit_headroom_bytes", "What the pod may still take until its limit.");
-  add_each([](const Pod& pod) {
-    return pod.limit && pod.usage ? std::optional{*pod.limit - *pod.usage} : std::nullopt;
-  });
+  add_each(limit_headroom);
   families.counter("pod_memory_pressure_seconds_total",
                    "Time in which some task of a VM's pod stalled on memory.");
   add_each([](const Pod& pod) {
