@@ -107,6 +107,7 @@ void size_node(Plan& plan, const config::AgentConfig& config, const Circumstance
   input.outside_peak = memory.outside_kubepods;
   input.reserved = memory.reserved;
   input.allocatable_copy = has_allocatable_copy(plan.observation);
+  input.hugepages = memory.hugepages;
   input.growth = grow(plan, *memory.capacity, config, circumstances.growth);
   const Need need = compute_need(input);
   plan.sizing = size(need, bounds(plan.observation, memory, need, circumstances), input.growth);

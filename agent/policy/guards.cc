@@ -67,13 +67,6 @@ std::optional<Bytes> kubepods_bound(const Observation& seen, Bytes step) {
   return left && now ? std::optional{std::max(*left, now->hard.value_or(Bytes{}))} : left;
 }
 
-/// What of a need on this signal would be hugepages.
-Bytes hugepages_in(const Need& need, Bytes hugepages) {
-  const auto outside = std::ranges::find_if(
-      need.terms, [](const Term& term) { return term.name == "outside-pods"; });
-  return outside == need.terms.end() ? hugepages : std::min(hugepages, outside->bytes);
-}
-
 std::optional<Bytes> reserved_bound(const Observation& seen,
                                     const MemoryAccount& memory,
                                     Bytes step) {
@@ -280,11 +273,10 @@ Bounds bounds(const Observation& observation,
   if (is_static_memory_manager(observation)) {
     all.no_hard =
         "memoryManagerPolicy Static allows no hard threshold but the one in reservedMemory";
-  } else if (const Bytes hugepages = hugepages_in(need, memory.hugepages);
-             hugepages + hugepages > need.hard) {
+  } else if (need.hugepages + need.hugepages > need.hard) {
     all.no_hard = fmt::format(
         "{} of it would be hugepages, which Allocatable lacks already and would lose a second time",
-        to_human(hugepages));
+        to_human(need.hugepages));
   }
   all.no_soft = soft_in_use(observation);
   return all;

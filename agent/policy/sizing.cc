@@ -217,6 +217,8 @@ Need compute_need(const NeedInput& input) {
   const Bytes node_blind = blind.node + blind.unused;
   need.hard_by_allocatable = blind.allocatable && *blind.allocatable < node_blind;
   const Bytes hard_blind = need.hard_by_allocatable ? *blind.allocatable : node_blind;
+  need.hugepages =
+      need.hard_by_allocatable ? std::min(input.hugepages, *blind.allocatable) : input.hugepages;
   const Bytes least = std::min(input.growth.bytes, kLeastUseful);
   need.hard_effective = at_least_zero(floor + hard_blind) + least;
   need.soft_effective = at_least_zero(floor + node_blind) + least + input.growth.per_poll;

@@ -35,6 +35,7 @@ struct NeedInput {
   std::optional<Bytes> outside_peak;  ///< S at its highest; absent: unknown
   std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit
   bool allocatable_copy = true;       ///< a hard threshold holds on kubepods' limit, too
+  Bytes hugepages;                    ///< pool of hugepages: part of K and of S
   Growth growth;
 };
 
@@ -45,6 +46,7 @@ struct Need {
   Bytes soft;            ///< full need of a soft threshold, one poll later; rounded up
   Bytes soft_effective;
   bool hard_by_allocatable = false;  ///< the allocatable copy of the signal is the one that fires
+  Bytes hugepages;                   ///< how much of hard is there for the pool of hugepages
   Bytes step;                        ///< rounding step at this capacity
   std::vector<Term> terms;           ///< that add up to hard
   std::vector<Term> soft_terms;      ///< that add up to soft

@@ -83,6 +83,18 @@ TEST(Need, OverReservationIsNoCredit) {
   EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB + 170_MiB, 16_MiB));
 }
 
+TEST(Need, HoldsForHugepagesWhatIsReservedForNobody) {
+  NeedInput input = measured_machine();
+  input.kernel_peak = 3_GiB;
+  input.hugepages = 2_GiB;
+  EXPECT_EQ(compute_need(input).hugepages, 2_GiB);
+  input.outside_peak = 3_GiB;
+  input.reserved = 2_GiB + 512_MiB;
+  EXPECT_EQ(compute_need(input).hugepages, 512_MiB);
+  input.reserved = 4_GiB;
+  EXPECT_EQ(compute_need(input).hugepages, 0_B);
+}
+
 /// 2 GiB are reserved and 500 MiB of them used: when the pods reach their limit, 1548 MiB are left
 /// on the node, and the kernel kills in kubepods.
 NeedInput reserving_machine() {
