@@ -29,8 +29,6 @@ using std::chrono::sys_seconds;
 constexpr std::size_t kMostSamples = 60;
 /// Their killers may be told of a minute later, by the API server.
 constexpr std::size_t kMostGone = 64;
-/// Incidents that wait for room on the disk; about a megabyte.
-constexpr std::ptrdiff_t kMostUnkept = 1000;
 
 /// The wall-clock time of a moment on the kernel log's clock.
 sys_seconds wall_time(microseconds since_boot) {
@@ -211,8 +209,9 @@ void IncidentRecorder::keep() {
   log_problem_.reset();
   if (const Result<void> kept = append_incidents(*host_.root, lines_); !kept) {
     log_problem_ = kept.error();
-    // The oldest go first, as in the log itself.
-    lines_.erase(lines_.begin(), lines_.end() - std::min(std::ssize(lines_), kMostUnkept));
+    // No more than the log itself would keep.
+    lines_.erase(lines_.begin(),
+                 lines_.end() - std::min(std::ssize(lines_), std::ptrdiff_t{kMostIncidents}));
   }
 }
 

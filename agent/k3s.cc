@@ -180,7 +180,7 @@ std::string_view flag_name(std::string_view argument) {
   return argument.substr(0, argument.find('='));
 }
 
-/// As our file has them, with a value that nobody else would set.
+/// As our file has them: the periods, which are always these; amounts that nobody else would set.
 std::vector<std::string> own_arguments() {
   return {"eviction-hard=memory.available<1",
           "eviction-minimum-reclaim=memory.available=1",

@@ -47,6 +47,14 @@ std::string lock_file(const std::string& name) {
   return name + ".lock";
 }
 
+tl::unexpected<Error> lock_error(std::string path, int code) {
+  const bool denied = code == EACCES;
+  return tl::unexpected{Error{.kind = denied ? ErrorKind::kDenied : ErrorKind::kIo,
+                              .path = std::move(path),
+                              .what = std::generic_category().message(code),
+                              .remedy = denied ? "run it as root" : ""}};
+}
+
 /// Where a file of ours may be.
 std::set<std::string> possible_files(const std::optional<Kubelet>& kubelet,
                                      const std::string& last_changed) {
@@ -192,16 +200,6 @@ Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& ro
   return removed;
 }
 
-namespace {
-
-tl::unexpected<Error> failure(std::string path, int code) {
-  return tl::unexpected{Error{.kind = code == EACCES ? ErrorKind::kDenied : ErrorKind::kIo,
-                              .path = std::move(path),
-                              .what = std::generic_category().message(code)}};
-}
-
-}  // namespace
-
 Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string& name) {
   const Result<cgroup::Directory> folder = config::make_folder(root, kRunFolder);
   if (!folder) {
@@ -219,7 +217,7 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
                                 .what = "another eviction-agent on this host holds it",
                                 .remedy = "wait until it has finished, or stop it"}};
   }
-  return failure(folder->path_of(file), errno);
+  return lock_error(folder->path_of(file), errno);
 }
 
 Result<bool> HostLock::is_held(const cgroup::Directory& root, const std::string& name) {
@@ -231,7 +229,8 @@ Result<bool> HostLock::is_held(const cgroup::Directory& root, const std::string&
   const Descriptor file{
       ::openat(folder->fd(), lock_file(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
   if (file.get() < 0) {
-    return errno == ENOENT ? Result<bool>{false} : failure(folder->path_of(lock_file(name)), errno);
+    return errno == ENOENT ? Result<bool>{false}
+                           : lock_error(folder->path_of(lock_file(name)), errno);
   }
   return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
