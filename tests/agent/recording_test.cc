@@ -266,6 +266,19 @@ TEST_F(KeptRecordingTest, WhatWasKnownAtFirstIsNotSaidAgain) {
   EXPECT_EQ(learned("r"), std::nullopt);
 }
 
+TEST_F(KeptRecordingTest, AnOlderFileOfAnotherVersionDoesNotHideTheNewer) {
+  RecordingWriter writer;
+  tree_.file("r", writer.begin(true) + writer.add(moment_at(0, 1_GiB)))
+      .file("r.1", "evagrec1 and what that version wrote");
+  std::size_t moments = 0;
+  const auto read = read_moments(tree_.path("r"), [&moments](const Moment&) { ++moments; });
+  ASSERT_TRUE(read) << to_text(read.error());
+  EXPECT_EQ(moments, 1U);
+  ASSERT_TRUE(*read);
+  EXPECT_EQ((*read)->path, tree_.path("r.1"));
+  EXPECT_THAT((*read)->what, HasSubstr("another version"));
+}
+
 class RecordTest : public testing::Test {
  protected:
   RecordTest() {

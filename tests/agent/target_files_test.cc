@@ -145,6 +145,7 @@ TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {
 TEST_F(TargetFiles, OneAgentAtATimeHoldsALock) {
   EXPECT_EQ(HostLock::is_held(root(), kChangeLock), false) << "there is no folder";
   tree_.directory("run");
+  EXPECT_EQ(HostLock::is_held(root(), kChangeLock), false) << "there is no lock";
   {
     const Result<HostLock> first = HostLock::take(root(), kChangeLock);
     ASSERT_TRUE(first) << to_text(first.error());
@@ -158,6 +159,11 @@ TEST_F(TargetFiles, OneAgentAtATimeHoldsALock) {
   }
   EXPECT_EQ(HostLock::is_held(root(), kChangeLock), false);
   EXPECT_TRUE(HostLock::take(root(), kChangeLock));
+}
+
+TEST_F(TargetFiles, WhetherALockIsHeldMayNotBeKnown) {
+  tree_.file("run/eviction-agent", "no folder");
+  EXPECT_FALSE(HostLock::is_held(root(), kChangeLock));
 }
 
 TEST_F(TargetFiles, ALockEndsThoughAChildStillRuns) {
