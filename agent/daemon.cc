@@ -184,16 +184,7 @@ void Daemon::look() {
   }
   if (kubelet_available && threshold) {
     const Bytes available = *kubelet_available;
-    if (last_mem_available_) {
-      // A look that follows another at once would make a small fall a fast one.
-      const Bytes fall = std::max(*last_mem_available_ - *mem_available, Bytes{});
-      const milliseconds interval = std::max(now - last_look_, milliseconds{1000});
-      fastest_fall_ = std::max(fastest_fall_, scale(fall, 1000, interval.count()));
-    }
-    last_mem_available_ = mem_available;
-    last_look_ = now;
-    const Bytes headroom = available - *threshold;
-    next = next_look(headroom, fastest_fall_);
+    next = pace_.next(now, *mem_available, available - *threshold);
     warn(available, *threshold);
   }
   if (const Result<void> again = look_timer_.again(next); !again) {

@@ -75,12 +75,9 @@ class Daemon {
   ApiWatch api_;
   Executor executor_;
   IncidentRecorder incidents_;
-  std::optional<Bytes> last_mem_available_;
-  std::chrono::milliseconds last_look_{};
+  LookPace pace_;
   std::chrono::milliseconds last_walk_{};
   std::chrono::milliseconds configured_{};  ///< when the configuration was read
-  /// A second; at least what one CPU faults in, 2 GiB.
-  Bytes fastest_fall_{std::int64_t{2} << 30};
   bool warned_ = false;
   bool api_answered_ = false;
   bool status_unsaved_ = false;

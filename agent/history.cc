@@ -134,4 +134,18 @@ std::chrono::milliseconds next_look(Bytes headroom, Bytes fall_per_second) {
   return std::max(kSoonest, std::chrono::milliseconds{static_cast<std::int64_t>(half)});
 }
 
+std::chrono::milliseconds LookPace::next(std::chrono::milliseconds now,
+                                         Bytes mem_available,
+                                         Bytes headroom) {
+  if (last_available_) {
+    // A look that follows another at once would make a small fall a fast one.
+    const auto interval = std::max(now - last_look_, std::chrono::milliseconds{1000});
+    const Bytes fall = std::max(*last_available_ - mem_available, Bytes{});
+    fastest_fall_ = std::max(fastest_fall_, scale(fall, 1000, interval.count()));
+  }
+  last_available_ = mem_available;
+  last_look_ = now;
+  return next_look(headroom, fastest_fall_);
+}
+
 }  // namespace eviction::agent

@@ -83,4 +83,18 @@ class NodeHistory {
 /// unseen: half the time it takes, within 0.2 and 10 s.
 [[nodiscard]] std::chrono::milliseconds next_look(Bytes headroom, Bytes fall_per_second);
 
+/// next_look() by the fastest fall that was seen between two looks.
+class LookPace {
+ public:
+  /// After a look. now: of a steady clock. headroom: above the threshold.
+  [[nodiscard]] std::chrono::milliseconds next(std::chrono::milliseconds now,
+                                               Bytes mem_available,
+                                               Bytes headroom);
+
+ private:
+  std::optional<Bytes> last_available_;
+  std::chrono::milliseconds last_look_{};
+  Bytes fastest_fall_{std::int64_t{2} << 30};  ///< a second; at least what one CPU faults in
+};
+
 }  // namespace eviction::agent

@@ -84,6 +84,21 @@ RC_GTEST_PROP(NextLook, SeesTheEndOfTheHeadroomWithinAFifthOfASecond, ()) {
   RC_ASSERT(now - milliseconds{start * 1000 / fall} <= milliseconds{201});
 }
 
+TEST(LookPace, IsThatOfTheFastestFallSoFar) {
+  LookPace pace;
+  EXPECT_EQ(pace.next(seconds{100}, 100_GiB, 8_GiB), milliseconds{2000}) << "2 GiB/s to begin with";
+  EXPECT_EQ(pace.next(seconds{110}, 60_GiB, 8_GiB), milliseconds{1000}) << "4 GiB/s";
+  EXPECT_EQ(pace.next(seconds{120}, 59_GiB, 8_GiB), milliseconds{1000}) << "it may come again";
+  EXPECT_EQ(pace.next(seconds{130}, 90_GiB, 8_GiB), milliseconds{1000});
+}
+
+TEST(LookPace, TakesNoSmallFallForAFastOne) {
+  LookPace pace;
+  EXPECT_EQ(pace.next(milliseconds{1000}, 100_GiB, 8_GiB), milliseconds{2000});
+  EXPECT_EQ(pace.next(milliseconds{1001}, 99_GiB, 8_GiB), milliseconds{2000})
+      << "1 GiB within a millisecond";
+}
+
 /// A full look that found one container.
 Plan walked(std::optional<Bytes> unreclaimable) {
   Plan plan;
