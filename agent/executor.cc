@@ -85,27 +85,41 @@ void Executor::check_in_force(const Plan& plan) {
   in_force_ = node_.proof(*kubelet, *wanted, proven ? kProvenInterval : kUnprovenInterval);
   const bool settled = kubelet_age(plan.observation) > kProofSettles;
   if (in_force_ && settled && config_.mode != config::Mode::kObserve) {
-    claim(*kubelet, *in_force_);
+    remember(*kubelet, *in_force_);
   }
 }
 
-/// A file with our mark and without a journal is what is left of a change that nobody remembers:
-/// taken for committed when the kubelet uses it, and undone otherwise.
-void Executor::claim(const Kubelet& kubelet, const Proof& proof) {
+/// Notes in the journal which run of the kubelet uses the file's value. A file with our mark and
+/// without a journal is what is left of a change that nobody remembers: taken for committed when
+/// the kubelet uses it, and undone otherwise.
+void Executor::remember(const Kubelet& kubelet, const Proof& proof) {
   const auto journal = read_journal(*host_.root, kubelet.file);
-  if (!journal || *journal) {
+  if (!journal || (*journal && (**journal).phase != Phase::kCommitted)) {
     return;
   }
   if (proof.state != Proof::State::kInForce) {
-    change_file(kubelet.file,
-                std::nullopt,
-                "it has no journal, and the kubelet does not use it: " + proof.reason);
+    if (!*journal) {
+      change_file(ValueChange::kWithdrawn,
+                  kubelet,
+                  std::nullopt,
+                  "it has no journal, and the kubelet does not use it: " + proof.reason);
+    }
     return;
   }
-  Journal found;
+  if (*journal && kubelet.proven && !kubelet.withdrawn &&
+      kubelet.committed == kubelet.file_content) {
+    return;
+  }
+  const std::optional<HostLock> lock = lock_changes();
+  if (!lock) {
+    return;
+  }
+  Journal found = journal->value_or(Journal{});
   found.phase = Phase::kCommitted;
   found.file = kubelet.file;
   found.after = kubelet.file_content;
+  found.proven = KubeletRun{read_boot_id(host_), kubelet.start};
+  found.withdrawn = false;
   if (const Result<void> saved = node_.save(found); !saved) {
     problem(saved.error());
   }
@@ -157,10 +171,13 @@ void Executor::act(const Decision& decision, const Kubelet& kubelet) {
       }
       break;
     case Act::kShrink:
-      change_file(kubelet.file, decision.content, decision.reason);
+      change_file(ValueChange::kShrunk, kubelet, decision.content, decision.reason);
       break;
     case Act::kWithdraw:
-      change_file(kubelet.file, std::nullopt, decision.reason);
+      change_file(ValueChange::kWithdrawn, kubelet, std::nullopt, decision.reason);
+      break;
+    case Act::kRestore:
+      change_file(ValueChange::kRestored, kubelet, decision.content, decision.reason);
       break;
   }
 }
@@ -172,18 +189,49 @@ void Executor::stage(const Kubelet& kubelet, const std::optional<std::string>& c
   }
 }
 
-void Executor::change_file(const std::string& path,
+std::optional<HostLock> Executor::lock_changes() {
+  Result<HostLock> lock = HostLock::take(*host_.root, kChangeLock);
+  if (!lock) {
+    problem(lock.error());
+    return std::nullopt;
+  }
+  return std::move(*lock);
+}
+
+/// Without a restart. A crash between journal and file does no harm: remember() looks at both.
+void Executor::change_file(ValueChange change,
+                           const Kubelet& kubelet,
                            const std::optional<std::string>& content,
                            const std::string& reason) {
-  const Result<HostLock> lock = HostLock::take(*host_.root, kChangeLock);
-  const Result<void> put =
-      lock ? put_file(*host_.root, path, content) : tl::unexpected{lock.error()};
-  if (!put) {
+  const std::optional<HostLock> lock = lock_changes();
+  if (!lock) {
+    return;
+  }
+  if (change == ValueChange::kWithdrawn) {
+    mark_withdrawn(kubelet, true);
+  }
+  if (const Result<void> put = put_file(*host_.root, kubelet.file, content); !put) {
     problem(put.error());
     return;
   }
-  keep(content ? ValueChange::kShrunk : ValueChange::kWithdrawn, path, reason);
-  spdlog::warn("{} {}: {}", path, content ? "is smaller now" : "is withdrawn", reason);
+  if (change == ValueChange::kRestored) {
+    mark_withdrawn(kubelet, false);
+  }
+  keep(change, kubelet.file, reason);
+  spdlog::warn("{}", incidents_.back().what);
+}
+
+/// Where the journal cannot be written the file is withdrawn all the same, and then does not come
+/// back without a restart.
+void Executor::mark_withdrawn(const Kubelet& kubelet, bool withdrawn) {
+  auto journal = read_journal(*host_.root, kubelet.file);
+  if (!journal || !*journal) {
+    return;
+  }
+  (**journal).withdrawn = withdrawn;
+  if (const Result<void> saved = node_.save(**journal); !saved) {
+    problem(saved.error());
+  }
 }
 
 void Executor::keep(ValueChange change, const std::string& file, const std::string& reason) {
@@ -338,7 +386,7 @@ void Executor::leave(const Plan& plan) {
     return;
   }
   if (const std::optional<std::string> reason = unsafe_alone(plan)) {
-    change_file(kubelet->file, std::nullopt, *reason);
+    change_file(ValueChange::kWithdrawn, *kubelet, std::nullopt, *reason);
   }
 }
 

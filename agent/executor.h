@@ -53,7 +53,7 @@ class Executor {
 
  private:
   void check_in_force(const Plan& plan);
-  void claim(const Kubelet& kubelet, const Proof& proof);
+  void remember(const Kubelet& kubelet, const Proof& proof);
   /// forbidden: why no transaction may begin; empty: one may.
   void decide_and_act(const Plan& plan, const std::string& forbidden);
   void act(const Decision& decision, const Kubelet& kubelet);
@@ -66,9 +66,12 @@ class Executor {
   void end_transaction(Transaction::Outcome outcome);
   void save();
   void stage(const Kubelet& kubelet, const std::optional<std::string>& content);
-  void change_file(const std::string& path,
+  [[nodiscard]] std::optional<HostLock> lock_changes();
+  void change_file(ValueChange change,
+                   const Kubelet& kubelet,
                    const std::optional<std::string>& content,
                    const std::string& reason);
+  void mark_withdrawn(const Kubelet& kubelet, bool withdrawn);
   void keep(ValueChange change, const std::string& file, const std::string& reason);
   void remove_outdated(const Kubelet& kubelet);
 

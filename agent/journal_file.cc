@@ -31,6 +31,18 @@ std::optional<std::string> text_or_null(const json& value) {
   return value.is_null() ? std::nullopt : std::optional{value.get<std::string>()};
 }
 
+json render_run(const KubeletRun& run) {
+  return {{"boot_id", run.boot_id}, {"start_ticks", run.start}};
+}
+
+KubeletRun run_of(const json& value) {
+  KubeletRun run;
+  run.boot_id = value.at("boot_id").get<std::string>();
+  run.start = static_cast<std::uint64_t>(
+      number_within(value.at("start_ticks"), 0, std::numeric_limits<std::int64_t>::max()));
+  return run;
+}
+
 Journal from_json(const json& document) {
   Journal journal;
   const std::string phase = document.at("phase").get<std::string>();
@@ -45,12 +57,14 @@ Journal from_json(const json& document) {
   journal.file = document.at("file").get<std::string>();
   journal.before = text_or_null(document.at("before"));
   journal.after = text_or_null(document.at("after"));
-  journal.kubelet.boot_id = document.at("kubelet").at("boot_id").get<std::string>();
-  journal.kubelet.start = static_cast<std::uint64_t>(number_within(
-      document.at("kubelet").at("start_ticks"), 0, std::numeric_limits<std::int64_t>::max()));
+  journal.kubelet = run_of(document.at("kubelet"));
   journal.pods = document.at("pods").get<std::vector<std::string>>();
   journal.restarted_again = document.at("restarted_again").get<bool>();
   journal.failure = document.at("failure").get<std::string>();
+  if (const json& proven = document.at("proven"); !proven.is_null()) {
+    journal.proven = run_of(proven);
+  }
+  journal.withdrawn = document.at("withdrawn").get<bool>();
   return journal;
 }
 
@@ -61,18 +75,19 @@ std::string journal_path(const std::string& file) {
 }
 
 std::string render_journal(const Journal& journal) {
-  const json document{
-      {"version", kOwnVersion},
-      {"phase", std::string{to_text(journal.phase)}},
-      {"since_seconds", journal.since.count()},
-      {"boot_id", journal.boot_id},
-      {"file", journal.file},
-      {"before", optional_text(journal.before)},
-      {"after", optional_text(journal.after)},
-      {"kubelet", {{"boot_id", journal.kubelet.boot_id}, {"start_ticks", journal.kubelet.start}}},
-      {"pods", journal.pods},
-      {"restarted_again", journal.restarted_again},
-      {"failure", journal.failure}};
+  const json document{{"version", kOwnVersion},
+                      {"phase", std::string{to_text(journal.phase)}},
+                      {"since_seconds", journal.since.count()},
+                      {"boot_id", journal.boot_id},
+                      {"file", journal.file},
+                      {"before", optional_text(journal.before)},
+                      {"after", optional_text(journal.after)},
+                      {"kubelet", render_run(journal.kubelet)},
+                      {"pods", journal.pods},
+                      {"restarted_again", journal.restarted_again},
+                      {"failure", journal.failure},
+                      {"proven", journal.proven ? render_run(*journal.proven) : json(nullptr)},
+                      {"withdrawn", journal.withdrawn}};
   return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
 }
 

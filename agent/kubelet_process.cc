@@ -373,6 +373,22 @@ void read_file_content(Kubelet& kubelet, const cgroup::Directory& root, cgroup::
   }
 }
 
+/// What the journal beside the target's file says of this run of the kubelet.
+void read_committed(Kubelet& kubelet,
+                    const cgroup::Directory& proc,
+                    const cgroup::Directory& root,
+                    cgroup::Buffer& buffer) {
+  const auto journal =
+      kubelet.file.empty() ? Result<std::optional<Journal>>{} : read_journal(root, kubelet.file);
+  if (!journal || !*journal || (**journal).phase != Phase::kCommitted) {
+    return;
+  }
+  kubelet.committed = (**journal).after.value_or("");
+  kubelet.withdrawn = (**journal).withdrawn;
+  const Result<std::string> boot_id = cgroup::read_boot_id(proc, buffer);
+  kubelet.proven = boot_id && (**journal).proven == KubeletRun{*boot_id, kubelet.start};
+}
+
 }  // namespace
 
 std::string_view to_text(Target target) {
@@ -442,11 +458,8 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
     std::vector<Error> told_already;  // k3s' files were read
     kubelet.overridden = overriding_files(
         root, kubelet.file, kubelet.embedded ? told_already : kubelet.problems, buffer);
-    const auto journal = read_journal(root, kubelet.file);
-    if (journal && *journal && (**journal).phase == Phase::kCommitted) {
-      kubelet.committed = (**journal).after.value_or("");
-    }
   }
+  read_committed(kubelet, proc, root, buffer);
   load_settings(kubelet, proc, root, buffer);
   read_file_content(kubelet, root, buffer);
   return kubelet;

@@ -42,9 +42,10 @@ struct Kubelet {
   /// it. Empty: none does.
   std::map<std::string, std::string> overridden;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
-  /// What a file of arguments held when it was last put in force, by its journal. Empty: unknown,
-  /// or the target is another.
+  /// What the target's file held when it was last put in force, by its journal. Empty: unknown.
   std::string committed;
+  bool proven = false;     ///< this run was seen to use what was committed, by the journal
+  bool withdrawn = false;  ///< since then the agent took the file away, by the journal
   std::string root_dir = "/var/lib/kubelet";
   config::LoadedSettings loaded;
   std::vector<Error> problems;  ///< files of the kubelet or its supervisor not understood

@@ -49,9 +49,7 @@ std::chrono::sys_seconds wall_now() {
 
 std::string read_boot_id(const Host& host) {
   cgroup::Buffer buffer;
-  const auto text = host.proc ? host.proc->read("sys/kernel/random/boot_id", buffer)
-                              : tl::unexpected{host.proc.error()};
-  return text ? std::string{text->substr(0, text->find('\n'))} : std::string{};
+  return host.proc ? cgroup::read_boot_id(*host.proc, buffer).value_or("") : std::string{};
 }
 
 Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,

@@ -144,26 +144,28 @@ config::KubeletVersion version_of(const Kubelet& kubelet) {
       config::KubeletVersion{1, config::kNewestMinor, std::nullopt, {}});
 }
 
-/// What is in force without what the new file replaces.
+/// What is in force without our file.
 config::KubeletSettings without_ours(const Kubelet& kubelet) {
   config::KubeletSettings settings = kubelet.loaded.settings;
   for (auto* map : {&settings.eviction_hard,
                     &settings.eviction_soft,
                     &settings.eviction_soft_grace_period,
                     &settings.eviction_minimum_reclaim}) {
-    const auto is_replaced = [&kubelet](const auto& setting) {
-      return setting.first == config::kMemoryAvailable && setting.second.source == kubelet.file;
+    const auto is_from_ours = [&kubelet](const auto& setting) {
+      const auto quantity = config::parse_quantity(setting.second.value);
+      return setting.first == config::kMemoryAvailable &&
+             is_ours(kubelet,
+                     setting.second.source,
+                     quantity ? std::optional{quantity->bytes} : std::nullopt);
     };
-    if (*map && is_drop_in(kubelet.target) && std::erase_if(**map, is_replaced) > 0 &&
-        (*map)->empty()) {
+    if (*map && std::erase_if(**map, is_from_ours) > 0 && (*map)->empty()) {
       map->reset();
     }
   }
   return settings;
 }
 
-/// What keeps the kubelet from starting with the sizing in its file, by its own rules.
-std::vector<std::string> refusals(const Kubelet& kubelet, const Sizing& sizing, Bytes capacity) {
+config::KubeletSettings with_sizing(const Kubelet& kubelet, const Sizing& sizing) {
   config::KubeletSettings settings = without_ours(kubelet);
   const auto set = [&kubelet](std::optional<config::SettingMap>& map, const std::string& value) {
     if (!map) {
@@ -182,6 +184,13 @@ std::vector<std::string> refusals(const Kubelet& kubelet, const Sizing& sizing, 
   if (sizing.reclaim) {
     set(settings.eviction_minimum_reclaim, config::render_quantity(*sizing.reclaim));
   }
+  return settings;
+}
+
+/// What keeps the kubelet from starting with these settings, by its own rules.
+std::vector<std::string> refusals(const Kubelet& kubelet,
+                                  const config::KubeletSettings& settings,
+                                  Bytes capacity) {
   const config::ParsedThresholds parsed = config::parse_thresholds(settings, version_of(kubelet));
   std::vector<std::string> errors = parsed.errors;
   std::ranges::move(config::check_node_allocatable(settings, parsed, capacity),
@@ -189,14 +198,24 @@ std::vector<std::string> refusals(const Kubelet& kubelet, const Sizing& sizing, 
   return errors;
 }
 
-/// The file's content and its diff, if the kubelet would take it.
+/// The file's content and its diff, if the kubelet would take it, and whether it can do without.
 void render_target(Plan& plan) {
   const Kubelet& kubelet = *plan.observation.kubelet;
   plan.file_content = render_file(kubelet, plan.sizing);
-  if (plan.file_content.empty() || !plan.memory.capacity) {
+  if (!plan.memory.capacity) {
     return;
   }
-  const std::vector<std::string> errors = refusals(kubelet, plan.sizing, *plan.memory.capacity);
+  const auto refused = [&](const config::KubeletSettings& settings) {
+    return refusals(kubelet, settings, *plan.memory.capacity);
+  };
+  if (armed(kubelet) && refused(kubelet.loaded.settings).empty()) {
+    const std::vector<std::string> without = refused(without_ours(kubelet));
+    plan.file_needed = without.empty() ? std::nullopt : std::optional{without.front()};
+  }
+  if (plan.file_content.empty()) {
+    return;
+  }
+  const std::vector<std::string> errors = refused(with_sizing(kubelet, plan.sizing));
   if (!errors.empty()) {
     plan.file_content.clear();
     plan.sizing.reason = "the kubelet would not start with this value: " + errors.front();

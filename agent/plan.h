@@ -25,6 +25,9 @@ struct Plan {
   std::optional<std::string> shadowed_by;
   std::string file_content;  ///< what would be written; empty for none
   std::string diff;          ///< against what is there; empty: no change
+  /// Why the kubelet would not start without our file that is there now. Absent: it would, or there
+  /// is none.
+  std::optional<std::string> file_needed;
   std::optional<std::vector<Pod>> next_victims;
   std::string next_victims_absent;  ///< why not
   std::optional<Bytes> allocatable_now;

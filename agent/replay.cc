@@ -157,6 +157,7 @@ void ReplayRun::act(const Decision& decision, const Moment& moment) {
       file_ = decision.content;
       break;
     case Act::kShrink:
+    case Act::kRestore:
       file_ = decision.content;
       break;
     case Act::kWithdraw:

@@ -146,6 +146,7 @@ void Transaction::restart() {
 Transaction::Outcome Transaction::commit() {
   Journal done = journal_;
   done.phase = Phase::kCommitted;
+  done.proven = run_;
   if (const Result<void> saved = node_.save(done); !saved) {
     return hold(saved.error());
   }

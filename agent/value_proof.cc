@@ -320,6 +320,12 @@ Result<Proof> look_at_files(const Question& question) {
     return tl::unexpected{has_read.error()};
   }
   Proof proof{Proof::State::kNotYet, "files and flags, and the start of the kubelet", {}};
+  if (!*has_read && kubelet.proven && kubelet.committed == kubelet.file_content) {
+    return Proof{Proof::State::kInForce,
+                 "the journal",
+                 "this run of the kubelet was seen to use it, before the file was taken away and "
+                 "came back"};
+  }
   if (!*has_read) {
     proof.reason = fmt::format("the kubelet runs since before {} changed", kubelet.file);
     return proof;

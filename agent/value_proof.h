@@ -22,9 +22,10 @@ inline constexpr const char* kTokenFile = "/var/run/secrets/kubernetes.io/servic
 /// answers decides: the kubelet's /configz, for which token_file (in the agent's own file system;
 /// empty for none) has to hold a token that may read nodes/configz; the Node object, asked for as
 /// the kubelet, which shows hard thresholds only and changes some seconds after a start; files and
-/// flags, when the process is younger than the last change of the target's file. The last one
-/// compares a time of the file system with a time since boot: only a clock that nobody sets in
-/// between makes it right. Blocks for timeout and 5 s at most.
+/// flags, when the process is younger than the last change of the target's file, else the journal's
+/// word that this run had what the file says. The age compares a time of the file system with a
+/// time since boot: only a clock that nobody sets in between makes it right. Blocks for timeout and
+/// 5 s at most.
 [[nodiscard]] Proof prove_value(const Kubelet& kubelet,
                                 const config::MemoryEviction& wanted,
                                 const cgroup::Directory& root,

@@ -159,6 +159,12 @@ Result<std::string> read_cgroup_path(const Directory& proc, int pid, Buffer& buf
   return read_parsed(proc, file_of(pid, "cgroup"), buffer, parse_cgroup_path);
 }
 
+Result<std::string> read_boot_id(const Directory& proc, Buffer& buffer) {
+  return proc.read("sys/kernel/random/boot_id", buffer).map([](std::string_view text) {
+    return std::string{text.substr(0, text.find('\n'))};
+  });
+}
+
 Result<std::string> read_environment(const Directory& proc,
                                      int pid,
                                      std::string_view name,

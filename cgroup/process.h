@@ -39,6 +39,8 @@ struct ProcessStat {
                                                    int pid,
                                                    std::string_view name,
                                                    Buffer& buffer);
+/// Of this boot of the node. Source: linux v6.1 drivers/char/random.c, sysctl boot_id.
+[[nodiscard]] Result<std::string> read_boot_id(const Directory& proc, Buffer& buffer);
 /// All PIDs, ascending.
 [[nodiscard]] Result<std::vector<int>> list_pids(const Directory& proc);
 

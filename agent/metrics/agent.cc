@@ -10,7 +10,8 @@ namespace eviction::agent::metrics {
 
 namespace {
 
-constexpr std::array kActs{Act::kStage, Act::kUnstage, Act::kApply, Act::kShrink, Act::kWithdraw};
+constexpr std::array kActs{
+    Act::kStage, Act::kUnstage, Act::kApply, Act::kShrink, Act::kWithdraw, Act::kRestore};
 
 double seconds(std::chrono::microseconds time) {
   return std::chrono::duration<double>{time}.count();

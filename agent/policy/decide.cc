@@ -72,6 +72,11 @@ Decision protect_pods(const Plan& plan, Bytes hard, Bytes bound) {
   if (is_safe(plan) && plan.sizing.hard.value_or(Bytes{}) < hard) {
     return {Act::kShrink, plan.file_content, why};
   }
+  if (plan.file_needed) {
+    return {Act::kNothing,
+            {},
+            why + "; it stays, as without it the kubelet would not start: " + *plan.file_needed};
+  }
   return {Act::kWithdraw, {}, why};
 }
 
@@ -122,6 +127,28 @@ std::optional<Decision> about_armed(const Plan& plan, const Situation& situation
                              to_human(*now->hard)));
   }
   return std::nullopt;
+}
+
+/// Whether what the agent withdrew may come back: this run of the kubelet has it, the plan asks for
+/// it, and the next start would reject no pod for it.
+std::optional<Decision> about_withdrawn(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  if (!kubelet || kubelet->file_content || !kubelet->withdrawn || !kubelet->proven ||
+      !plan.memory.capacity || !is_safe(plan)) {
+    return std::nullopt;
+  }
+  const auto value = config::parse_own_file(kubelet->committed, kubelet->file);
+  const Bytes step = rounding_step(*plan.memory.capacity);
+  if (!value || !close(value->hard, plan.sizing.hard, step) ||
+      !close(value->soft, plan.sizing.soft, step)) {
+    return std::nullopt;
+  }
+  const auto bound = requests_bound(plan.observation, plan.memory, step);
+  if (value->hard && (!bound || *value->hard > bound->sure)) {
+    return std::nullopt;
+  }
+  return Decision{
+      Act::kRestore, kubelet->committed, "the kubelet still runs with it, and pods fit beside it"};
 }
 
 /// Absent: there is nothing that could be applied, and why is told.
@@ -233,6 +260,8 @@ std::string_view to_text(Act act) {
       return "shrink";
     case Act::kWithdraw:
       return "withdraw";
+    case Act::kRestore:
+      return "restore";
   }
   return "";
 }
@@ -240,7 +269,7 @@ std::string_view to_text(Act act) {
 std::optional<std::string> unsafe_alone(const Plan& plan) {
   const Observation& seen = plan.observation;
   const auto now = seen.kubelet ? armed(*seen.kubelet) : std::nullopt;
-  if (!now || !now->hard) {
+  if (!now || !now->hard || plan.file_needed) {
     return std::nullopt;
   }
   const Bytes step = rounding_step(plan.memory.capacity.value_or(Bytes{}));
@@ -305,6 +334,9 @@ Decision decide(const Plan& plan, const Situation& situation) {
     return {Act::kNothing, {}, "mode observe"};
   }
   if (std::optional<Decision> decision = about_armed(plan, situation)) {
+    return *decision;
+  }
+  if (std::optional<Decision> decision = about_withdrawn(plan)) {
     return *decision;
   }
   if (const std::optional<std::string> why = nothing_to_apply(plan)) {

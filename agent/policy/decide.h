@@ -62,9 +62,10 @@ enum class Act {
   kApply,     ///< a transaction that writes content
   kShrink,    ///< write content, less than the file has, without a restart
   kWithdraw,  ///< remove the file without a restart
+  kRestore,   ///< write content, with which the kubelet runs, without a restart
 };
 
-/// "nothing", "stage", "unstage", "apply", "shrink", "withdraw".
+/// "nothing", "stage", "unstage", "apply", "shrink", "withdraw", "restore".
 [[nodiscard]] std::string_view to_text(Act act);
 
 struct Decision {
@@ -94,13 +95,15 @@ class LowerWatch {
 };
 
 /// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
-/// withdrawn in every mode but observe, whatever else holds; estimated requests count with their
-/// lower end for this. Nothing else is done while a guard does not allow it.
+/// withdrawn in every mode but observe, whatever else holds, but where the kubelet would not start
+/// without it; estimated requests count with their lower end for this. One that was withdrawn comes
+/// back while the kubelet still runs with it and the plan asks for it. Nothing else is done while a
+/// guard does not allow it.
 [[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
 
 /// Why the armed hard value cannot be left to itself while no agent runs: without margin for one
 /// more pod like the largest here, a later start of the kubelet could reject one, and it could
-/// where requests are unknown. Absent: it can.
+/// where requests are unknown. Absent: it can, or the kubelet would not start without it.
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
 /// Whether our file has the plan's value, or one so close that a change is not worth a restart: two

@@ -161,6 +161,8 @@ std::string to_text(ValueChange change, const std::string& file) {
       return file + " has a smaller value for the kubelet's next start";
     case ValueChange::kWithdrawn:
       return file + " was withdrawn before the kubelet's next start";
+    case ValueChange::kRestored:
+      return file + " is back for the kubelet's next start";
   }
   return {};
 }

@@ -88,9 +88,9 @@ struct CountedKill {
                                       std::chrono::sys_seconds at,
                                       const Scene& scene);
 
-/// What came of the value for the kubelet. The last two need no restart: they hold from its next
+/// What came of the value for the kubelet. The last three need no restart: they hold from its next
 /// start.
-enum class ValueChange { kInForce, kPutBack, kShrunk, kWithdrawn };
+enum class ValueChange { kInForce, kPutBack, kShrunk, kWithdrawn, kRestored };
 
 [[nodiscard]] Incident transaction_incident(ValueChange change,
                                             const std::string& file,

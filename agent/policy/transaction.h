@@ -43,6 +43,8 @@ struct Journal {
   std::vector<std::string> pods;      ///< UIDs of those that ran before
   bool restarted_again = false;       ///< while it was put back
   std::string failure;                ///< why it is put back
+  std::optional<KubeletRun> proven;   ///< that was last seen to use after; absent: none was
+  bool withdrawn = false;             ///< after was proven, and the agent took the file away since
 
   bool operator==(const Journal&) const = default;
 };

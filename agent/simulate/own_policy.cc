@@ -142,8 +142,11 @@ Observation OwnPolicy::observe(const ModelNode& node, double now) const {
     kubelet.loaded.settings.kube_reserved = config::SettingMap{
         {"memory", {config::render_quantity(bytes(node.spec().reserved)), "--kube-reserved"}}};
   }
-  if (in_force_) {
-    if (const auto own = config::parse_own_file(*in_force_, kFile); own && own->hard) {
+  kubelet.committed = in_force_.value_or("");
+  kubelet.proven = in_force_.has_value();
+  kubelet.withdrawn = in_force_ && !file_;
+  if (file_) {
+    if (const auto own = config::parse_own_file(*file_, kFile); own && own->hard) {
       kubelet.loaded.settings.eviction_hard = config::SettingMap{
           {config::kMemoryAvailable, {config::render_quantity(*own->hard), kFile}}};
     }
@@ -200,7 +203,7 @@ std::optional<Thresholds> OwnPolicy::walk(const ModelNode& node, double now) {
   Situation situation{.mode = config_.mode};
   lower_watch_.tell(now_planned, std::chrono::duration_cast<seconds>(since_boot(now)), situation);
   const Decision decision = decide(now_planned, situation);
-  if (decision.act == Act::kShrink) {
+  if (decision.act == Act::kShrink || decision.act == Act::kRestore) {
     file_ = decision.content;
   } else if (decision.act == Act::kWithdraw) {
     file_.reset();

@@ -72,6 +72,18 @@ TEST(ArchiveText, HasWhatTheGuardsAskOfTheKubelet) {
   }
 }
 
+TEST(ArchiveText, HasWhatTheJournalSaysOfTheKubeletsRun) {
+  Observation seen = tests::sample_plan().observation;
+  for (const bool proven : {false, true}) {
+    seen.kubelet->proven = proven;
+    seen.kubelet->withdrawn = !proven;
+    const Result<Observation> again = from_archive(to_archive(seen));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->kubelet->proven, proven);
+    EXPECT_EQ(again->kubelet->withdrawn, !proven);
+  }
+}
+
 TEST(ArchiveText, RefusesEveryCutAndWhatIsTooMuch) {
   const std::string whole = to_archive(tests::sample_plan().observation);
   for (std::size_t size = 0; size < whole.size(); ++size) {

@@ -175,20 +175,44 @@ TEST(Decide, AHardValueIsReplacedAtOnceWhenTheMemoryManagerBecomesStatic) {
   EXPECT_FALSE(asks_for_less(plan_of(seen)));
 }
 
-// Reserved memory that counts our hard threshold is too much without it, and the kubelet would
-// exit.
-TEST(Decide, AHardValueThatTheStaticMemoryManagerCountsIsNotReplaced) {
+/// A kubelet with the Static memory manager, our 1 GiB in force, and this much in reservedMemory.
+Observation with_static_memory_manager(const std::string& reserved_memory) {
   Observation seen = with_file(node(), {.hard = 1_GiB});
   config::KubeletSettings& settings = seen.kubelet->loaded.settings;
   settings.memory_manager_policy = {"Static", "/etc/kubelet.conf"};
   settings.kube_reserved.reset();
   settings.system_reserved = {{"memory", {"1Gi", "/etc/kubelet.conf"}}};
   settings.eviction_hard = {{"memory.available", {"1Gi", seen.kubelet->file}}};
-  settings.reserved_memory = {{"0", {"1Gi", "/etc/kubelet.conf"}}};
-  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kApply);
-  settings.reserved_memory = {{"0", {"2Gi", "/etc/kubelet.conf"}}};
+  settings.reserved_memory = {{"0", {reserved_memory, "/etc/kubelet.conf"}}};
+  return seen;
+}
+
+// Reserved memory that counts our hard threshold is too much without it, and the kubelet would
+// exit.
+TEST(Decide, AHardValueThatTheStaticMemoryManagerCountsIsNotReplaced) {
+  EXPECT_EQ(decide(plan_of(with_static_memory_manager("1Gi")), {.mode = Mode::kEnforce}).act,
+            Act::kApply);
+  const Plan counted = plan_of(with_static_memory_manager("2Gi"));
+  EXPECT_EQ(decide(counted, {.mode = Mode::kEnforce}).act, Act::kNothing);
+  EXPECT_THAT(counted.sizing.reason, HasSubstr("would not start"));
+}
+
+TEST(Decide, AHardValueThatTheStaticMemoryManagerCountsIsNotWithdrawn) {
+  Observation seen = with_room(with_static_memory_manager("2Gi"), 512_MiB);
+  const Decision decision = decide(plan_of(seen), {.mode = Mode::kEnforce});
+  EXPECT_EQ(decision.act, Act::kNothing);
+  EXPECT_THAT(decision.reason, HasSubstr("it stays, as without it the kubelet would not start"));
+  EXPECT_FALSE(unsafe_alone(plan_of(seen)));
+  // The same by the kubelet's arguments.
+  Kubelet& kubelet = *seen.kubelet;
+  kubelet.target = Target::kRke2Args;
+  kubelet.file_content = config::render_kubelet_args({.hard = 1_GiB}, {});
+  kubelet.loaded.settings.eviction_hard = {{"memory.available", {"1Gi", "--eviction-hard"}}};
   EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
-  EXPECT_THAT(plan_of(seen).sizing.reason, HasSubstr("would not start"));
+  EXPECT_FALSE(unsafe_alone(plan_of(seen)));
+  kubelet.loaded.settings.memory_manager_policy.reset();
+  EXPECT_NE(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
+  EXPECT_TRUE(unsafe_alone(plan_of(seen)));
 }
 
 // Measured: a hard value above what the requests leave killed a running VM at the next kubelet
@@ -268,6 +292,59 @@ TEST(Decide, ProtectsPodsAlsoUnderPressureAndInQuarantine) {
   Observation tight = with_room(with_file(node(), {.hard = full_hard()}), full_hard() - 1_GiB);
   tight.pressure->some.avg10 = 9000;
   EXPECT_EQ(decide(plan_of(tight, circumstances), {.mode = Mode::kEnforce}).act, Act::kShrink);
+}
+
+/// The kubelet runs with this value, whose file the agent has taken away.
+Observation withdrawn(Bytes hard) {
+  Observation seen = node();
+  seen.kubelet->committed = config::render_drop_in({.hard = hard});
+  seen.kubelet->proven = true;
+  seen.kubelet->withdrawn = true;
+  return seen;
+}
+
+TEST(Decide, AWithdrawnValueComesBackWithoutARestart) {
+  const Observation seen = withdrawn(full_hard() + 64_MiB);
+  for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
+    const Decision decision = decide(plan_of(seen), {.mode = mode});
+    EXPECT_EQ(decision.act, Act::kRestore) << decision.reason;
+    EXPECT_EQ(decision.content, seen.kubelet->committed) << "not the plan's own";
+  }
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kObserve}).act, Act::kNothing);
+  Circumstances circumstances = all_well();
+  circumstances.restart_refused = "quarantined";
+  EXPECT_EQ(decide(plan_of(seen, circumstances), {.mode = Mode::kEnforce}).act, Act::kRestore);
+}
+
+TEST(Decide, AWithdrawnValueStaysAwayWhereAnyDoubtIs) {
+  const Observation good = withdrawn(full_hard());
+  const auto restores = [](const Observation& seen) {
+    return decide(plan_of(seen), {.mode = Mode::kEnforce}).act == Act::kRestore;
+  };
+  ASSERT_TRUE(restores(good));
+
+  Observation restarted = good;
+  restarted.kubelet->proven = false;
+  EXPECT_FALSE(restores(restarted)) << "this run of the kubelet may have another value";
+  Observation by_hand = good;
+  by_hand.kubelet->withdrawn = false;
+  EXPECT_FALSE(restores(by_hand)) << "somebody removed the file";
+  Observation shrunk = good;
+  shrunk.kubelet->file_content = config::render_drop_in({.hard = 1_GiB});
+  EXPECT_FALSE(restores(shrunk)) << "there is a file";
+  Observation illegible = good;
+  illegible.kubelet->committed = "kind: KubeletConfiguration\n";
+  EXPECT_FALSE(restores(illegible));
+  EXPECT_FALSE(restores(withdrawn(Bytes{full_hard().value() / 2}))) << "the plan asks for another";
+  EXPECT_FALSE(restores(with_room(good, full_hard() - 1_GiB))) << "a pod would be rejected";
+  EXPECT_FALSE(restores(with_room(withdrawn(full_hard() + 64_MiB), full_hard())))
+      << "the plan's fits, this one does not";
+  Observation foreign = good;
+  foreign.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
+  EXPECT_FALSE(restores(foreign)) << "guard foreign-value";
+  Observation unknown = good;
+  unknown.pods.front().request.reset();
+  EXPECT_FALSE(restores(unknown)) << "whether pods fit is not known";
 }
 
 TEST(NotYetItsTurn, LiesWithinTheSpreadByTheBootId) {
@@ -399,6 +476,7 @@ class Life {
         }
         break;
       case Act::kShrink:
+      case Act::kRestore:
         seen_.kubelet->file_content = decision.content;
         break;
       case Act::kWithdraw:

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/journal_file.h"
 #include "tests/support/constructed_node.h"
 #include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
@@ -111,6 +112,40 @@ TEST_F(ExecutorTest, BeginsNothingOverAJournalThatItCannotRead) {
   const Status now = status();
   EXPECT_EQ(now.decision.act, Act::kStage) << now.decision.reason;
   EXPECT_THAT(now.decision.reason, HasSubstr("interrupted"));
+}
+
+// As at each upgrade of the agent on a node where requests are unknown, or leave little room.
+TEST_F(ExecutorTest, GivesBackWhatItTookAwayWhenItLeft) {
+  begin();
+  const Kubelet kubelet = *plan_.observation.kubelet;
+  tree_.file("proc/sys/kernel/random/boot_id", "boot-1\n");
+  Journal journal;
+  journal.phase = Phase::kCommitted;
+  journal.file = kubelet.file;
+  journal.after = plan_.file_content;
+  journal.proven = KubeletRun{"boot-1", kubelet.start};
+  const std::string file = kubelet.file.substr(1);
+  tree_.file(kJournal, render_journal(journal)).file(file, plan_.file_content);
+  begin();
+  EXPECT_EQ(status().decision.reason, "the file has this value");
+  Plan unsure = plan_;
+  unsure.observation.pods.front().request.reset();
+  executor_->leave(unsure);
+  EXPECT_FALSE(std::filesystem::exists(tree_.path(file)));
+
+  config_.mode = config::Mode::kStage;
+  begin();
+  EXPECT_EQ(status().decision.act, Act::kRestore) << status().decision.reason;
+  ASSERT_TRUE(std::filesystem::exists(tree_.path(file)));
+  begin();
+  EXPECT_EQ(plan_.observation.kubelet->file_content, journal.after);
+  EXPECT_FALSE(plan_.observation.kubelet->withdrawn);
+  EXPECT_EQ(status().decision.act, Act::kNothing) << status().decision.reason;
+
+  // Taken away by somebody else.
+  std::filesystem::remove(tree_.path(file));
+  begin();
+  EXPECT_EQ(status().decision.act, Act::kStage) << status().decision.reason;
 }
 
 }  // namespace

@@ -147,6 +147,8 @@ TEST(TransactionIncident, SaysHowItEnded) {
               HasSubstr("/f has a smaller value"));
   EXPECT_THAT(transaction_incident(ValueChange::kWithdrawn, "/f", "r", kNow).what,
               HasSubstr("/f was withdrawn"));
+  EXPECT_THAT(transaction_incident(ValueChange::kRestored, "/f", "r", kNow).what,
+              HasSubstr("/f is back"));
 }
 
 }  // namespace

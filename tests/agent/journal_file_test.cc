@@ -20,6 +20,8 @@ TEST(JournalFile, ComesBackAsItWas) {
   journal.phase = Phase::kPutBack;
   journal.failure = "because";
   journal.restarted_again = true;
+  journal.proven = KubeletRun{"boot", 7};
+  journal.withdrawn = true;
   const Result<Journal> again = parse_journal(render_journal(journal), "j");
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, journal);
@@ -40,6 +42,7 @@ TEST(JournalFile, RefusesWhatIsNone) {
                                        with("\"write\"", "\"later\""),
                                        with("\"pod-1\"", "7"),
                                        with("\"before\": null", "\"before\": 1"),
+                                       with("\"proven\": null", "\"proven\": \"now\""),
                                        good + good};
   for (const std::string& text : texts) {
     const Result<Journal> journal = parse_journal(text, "/x/60-eviction-agent.conf.journal");

@@ -160,6 +160,33 @@ TEST_F(FindKubelet, OfRke2Up131RemembersTheArgumentsPutInForce) {
   EXPECT_EQ(find()->committed, "arguments");
 }
 
+TEST_F(FindKubelet, KnowsWhatThisRunOfItWasSeenToUse) {
+  const std::string file = std::string{kRke2DropIns}.substr(1) + "/60-eviction-agent.conf.journal";
+  add_rke2();
+  const auto start = find()->start;
+  Journal journal;
+  journal.phase = Phase::kCommitted;
+  journal.after = "a value";
+  journal.proven = KubeletRun{"this-boot", start};
+  tree_.file(file, render_journal(journal));
+  EXPECT_FALSE(find()->proven) << "which boot this is cannot be read";
+  tree_.file("proc/sys/kernel/random/boot_id", "this-boot\n");
+  EXPECT_TRUE(find()->proven);
+  EXPECT_EQ(find()->committed, "a value");
+  EXPECT_FALSE(find()->withdrawn);
+  journal.withdrawn = true;
+  journal.proven->start = start - 1;
+  tree_.file(file, render_journal(journal));
+  EXPECT_FALSE(find()->proven) << "another run";
+  EXPECT_TRUE(find()->withdrawn);
+  journal.proven = KubeletRun{"last-boot", start};
+  tree_.file(file, render_journal(journal));
+  EXPECT_FALSE(find()->proven) << "another boot";
+  journal.proven.reset();
+  tree_.file(file, render_journal(journal));
+  EXPECT_FALSE(find()->proven);
+}
+
 TEST_F(FindKubelet, WithoutConfigDirHasNoTarget) {
   add({.pid = 1, .comm = "systemd"});
   add({.pid = 1000,

@@ -254,6 +254,20 @@ TEST_F(ValueProof, IsWhatTheFilesSayWhenTheKubeletIsYounger) {
   EXPECT_THAT(prove(), Is(State::kNotYet, "files and flags", "runs since before"));
 }
 
+TEST_F(ValueProof, IsTheJournalsWordWhereTheFileCameBack) {
+  kubelet_.start = start_in(std::chrono::seconds{-60});
+  kubelet_.file_content = kubelet_.committed = "of this run";
+  EXPECT_THAT(prove(), Is(State::kNotYet, "files and flags", "runs since before"));
+  kubelet_.proven = true;
+  EXPECT_THAT(prove(), Is(State::kInForce, "the journal", "came back"));
+  const TlsServer server{answering(node("3199Mi"))};
+  use_api_server(server);
+  EXPECT_THAT(prove(), Is(State::kNotYet, "Node object", "")) << "who answers knows better";
+  kubelet_.file_content = "smaller since";
+  kubelet_.arguments.clear();
+  EXPECT_THAT(prove(), Is(State::kNotYet, "files and flags", "runs since before"));
+}
+
 TEST_F(ValueProof, IsNoneWhenTheFileIsShadowed) {
   kubelet_.loaded.settings.eviction_hard =
       SettingMap{{"memory.available", {"5%", "--eviction-hard"}}};

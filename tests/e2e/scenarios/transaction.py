@@ -204,6 +204,66 @@ def later_pods(node: Node) -> None:
 
 
 @scenario(Kind.DROP_IN)
+def agent_restarts(node: Node) -> None:
+    """A value that the agent takes away as it stops is back when it starts, without a restart."""
+    node.add_pod("vm", 300, request=1700, vm=True)
+    node.add_pod("container", 50, request=100, limit=100)
+    node.await_running("vm", "container")
+    before = processes(node)
+    node.write_agent_ini(ENFORCE)
+    node.start_agent()
+    node.machine.wait_for("committed", lambda: phase(node) == "committed", 900, every=5)
+    value = node.machine.read(FILE)
+    stop_and_start(node, value)
+    node.restart_kubelet()
+    node.machine.wait_for(
+        "the agent has seen what this run uses", lambda: is_proven(node), 600, every=10
+    )
+    stop_and_start(node, value)
+    node.machine.wait_for(
+        "it is in force", lambda: status(node).get("in_force", {}).get("state") == "in-force", 120
+    )
+    expect_in_force(node, before)
+    node.restart_kubelet()
+    node.await_running("vm", "container")
+    expect_in_force(node, before)
+
+    # A kubelet that starts meanwhile has it no more.
+    node.stop_agent()
+    expect(not exists(node, FILE), "the file is still there")
+    node.restart_kubelet()
+    expect(hard_in_force(node) is None, f"the kubelet has {hard_in_force(node)}")
+    without = node.kubelet_pid()
+    node.start_agent()
+    node.machine.wait_for(
+        "a transaction is committed",
+        lambda: node.kubelet_pid() not in (without, None) and phase(node) == "committed",
+        900,
+        every=5,
+    )
+    expect_in_force(node, before)
+
+
+def is_proven(node: Node) -> bool:
+    """Whether the journal says that the kubelet which runs now uses the value."""
+    proven = json.loads(node.machine.read(JOURNAL))["proven"]
+    start = node.machine.check(f"awk '{{ print $22 }}' /proc/{node.kubelet_pid()}/stat")
+    return bool(proven["start_ticks"] == int(start))
+
+
+def stop_and_start(node: Node, value: str) -> None:
+    """Of the agent; the kubelet runs on, and the file is as it was."""
+    pid = node.kubelet_pid()
+    node.stop_agent()
+    expect(not exists(node, FILE), "the file is still there")
+    node.start_agent()
+    node.machine.wait_for("the file is back", lambda: exists(node, FILE), 120)
+    expect(node.machine.read(FILE) == value, "another value")
+    expect(status(node)["decision"]["act"] in ("restore", "nothing", "unstage"), "another act")
+    expect(node.kubelet_pid() == pid, "the kubelet was restarted")
+
+
+@scenario(Kind.DROP_IN)
 def boot_alone(node: Node) -> None:
     """Enabled at boot, with kubelet, runtime and API server absent: ready at once, and it waits."""
     machine = node.machine
