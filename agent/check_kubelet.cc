@@ -134,17 +134,18 @@ void check_shadowed(const Plan& plan, Findings& findings) {
 /// Below this a threshold is not crossed before the kernel has nothing left to give: no page cache
 /// counted, since it is gone by then, and no growth. Absent when a part of it is not known.
 std::optional<Bytes> effective_need(const std::string& signal, const MemoryAccount& memory) {
-  if (!memory.reserve || !memory.cache_floor) {
+  if (!memory.reserve) {
     return std::nullopt;
   }
-  const Bytes floor = *memory.reserve + *memory.cache_floor;
   if (signal == config::kMemoryAvailable) {
-    return memory.kernel ? std::optional{floor + *memory.kernel} : std::nullopt;
+    return memory.kernel
+               ? std::optional{*memory.reserve + *memory.kernel + memory.page_tables_to_come}
+               : std::nullopt;
   }
   if (!memory.outside_kubepods || !memory.reserved) {
     return std::nullopt;
   }
-  return floor + std::max(Bytes{}, *memory.outside_kubepods - *memory.reserved);
+  return *memory.reserve + std::max(Bytes{}, *memory.outside_kubepods - *memory.reserved);
 }
 
 /// How a threshold in force compares with what it takes to fire in time.

@@ -101,9 +101,9 @@ void size_node(Plan& plan, const config::AgentConfig& config, const Circumstance
   NeedInput input;
   input.capacity = *memory.capacity;
   input.reserve = *memory.reserve;
-  input.cache_floor = memory.cache_floor.value_or(Bytes{});
   // An old kubelet counts slab as used: room only until the kernel has reclaimed it.
-  input.kernel_peak = std::max(*memory.kernel, Bytes{});
+  input.kernel = std::max(*memory.kernel, Bytes{});
+  input.page_tables = memory.page_tables_to_come;
   input.outside_peak = memory.outside_kubepods;
   input.reserved = memory.reserved;
   input.allocatable_copy = has_allocatable_copy(plan.observation);

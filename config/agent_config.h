@@ -48,7 +48,7 @@ struct AgentConfig {
   /// [sizing] risk: accepted share, in parts per 10000, of falls of memory within one reaction time
   /// that are larger than the growth allowed for; each fall counts as much as it takes. No
   /// risk that was tried does less harm than the default in the suite of tests/simulate.
-  int risk_permyriad = 9500;
+  int risk_permyriad = 9900;
   /// [sizing] growth-ceiling: largest share of RAM, in parts per 10000, that growth may take.
   int growth_ceiling_permyriad = 1000;
   /// [kubelet] version: overrides what is found on the node.

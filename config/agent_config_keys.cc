@@ -42,13 +42,14 @@ constexpr std::array kKeys{
         "sizing",
         "risk",
         PercentField{&AgentConfig::risk_permyriad, 1, 9900},
-        "95%",
+        "99%",
         "Of what the node loses in falls of memory within one reaction time of the kubelet, the "
         "share that may be lost in larger falls than the threshold allows for. A smaller risk "
         "makes a larger threshold: fewer OOM kills when memory falls fast, more evictions without "
         "need. Over the nodes of \"eviction-agent simulate --suite\" no risk that was tried does "
-        "less harm than the default; 0.1% allows for nearly every fall. One container of 30 MiB/s "
-        "and 0.05 % of RAM are allowed for whatever the risk, unless growth-ceiling is less."},
+        "less harm than the default; 0.1% allows for nearly every fall. Whatever the risk, 85 MiB "
+        "are allowed for and 0.14 % of RAM where containers hold the memory, 0.1 % where VMs do, "
+        "and up to 375 MiB below 16 GiB of RAM, unless growth-ceiling is less."},
     KeyInfo{"sizing",
             "growth-ceiling",
             PercentField{&AgentConfig::growth_ceiling_permyriad, 100, 5000},

@@ -19,14 +19,13 @@ using std::chrono::sys_seconds;
 
 constexpr std::chrono::hours kDay{24};
 
-/// Values closer than this are the same: two rounding steps, a twentieth of the larger, or 64 MiB,
-/// which leave of the least growth more than the 175 MiB that a container of 30 MiB/s was seen to
-/// need (tests/simulate/lab_test.cc). From 500 GiB on two steps may leave less: to raise the value
-/// at once did more harm there than it spared (tests/simulate/README.md).
+/// Values closer than this are the same: two rounding steps, a fortieth of the larger, or 64 MiB.
+/// On a node of the suite of tests/simulate that leaves half of the least growth, or more; a fourth
+/// of it on one of 16 GiB with VMs.
 bool close(Bytes one, Bytes other, Bytes step) {
   constexpr Bytes kNotWorthARestart{std::int64_t{64} << 20};
   const Bytes band =
-      std::max({step + step, Bytes{std::max(one, other).value() / 20}, kNotWorthARestart});
+      std::max({step + step, Bytes{std::max(one, other).value() / 40}, kNotWorthARestart});
   return std::max(one, other) - std::min(one, other) <= band;
 }
 

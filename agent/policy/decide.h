@@ -107,7 +107,7 @@ class LowerWatch {
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
 /// Whether our file has the plan's value, or one so close that a change is not worth a restart: two
-/// rounding steps, a twentieth of it, or 64 MiB.
+/// rounding steps, a fortieth of it, or 64 MiB.
 [[nodiscard]] bool is_armed(const Plan& plan);
 
 /// Whether the plan asks for something else than is armed that protects no more: eviction would not

@@ -60,11 +60,14 @@ struct Expectation {
   std::string reason;
 };
 
+/// By VMs' and containers' parts of the pods' memory.
+std::int64_t mixed(std::int64_t containers, std::int64_t vms, std::int64_t vm_permyriad) {
+  return ((kPermyriad - vm_permyriad) * containers + vm_permyriad * vms) / kPermyriad;
+}
+
 Expectation by_prior(const GrowthInput& input, std::int64_t vm_weight, std::int64_t reaction) {
-  const std::int64_t share =
-      ((kPermyriad - vm_weight) * share_at(kContainers, input.risk_permyriad) +
-       vm_weight * share_at(kVms, input.risk_permyriad)) /
-      kPermyriad;
+  const std::int64_t share = mixed(
+      share_at(kContainers, input.risk_permyriad), share_at(kVms, input.risk_permyriad), vm_weight);
   return {scale(input.capacity, share, kPermyriad),
           fmt::format("{:.2f} % of RAM may be lost within one reaction of {} s (risk {:.2f} %, "
                       "{:.0f} % VMs by memory)",
@@ -102,6 +105,21 @@ double GrowthInput::vm_share() const {
   return used > 0 ? static_cast<double>(vm_working_set.value()) / used : 0;
 }
 
+Bytes least_growth(Bytes capacity, std::int64_t vm_permyriad) {
+  constexpr Bytes kSmall = 4_GiB;
+  constexpr Bytes kLarge = 16_GiB;
+  constexpr Bytes kOneContainer = 375_MiB;
+  constexpr Bytes kLeast = 85_MiB;
+  constexpr std::int64_t kContainersShare = 1400;  // parts per million of RAM
+  constexpr std::int64_t kVmsShare = 1000;
+  constexpr std::int64_t kMillion = 1'000'000;
+  const Bytes usual =
+      kLeast +
+      scale(std::max(capacity, kLarge), mixed(kContainersShare, kVmsShare, vm_permyriad), kMillion);
+  const Bytes below = std::clamp(kLarge - capacity, Bytes{}, kLarge - kSmall);
+  return usual + scale(kOneContainer - usual, below.value() >> 20, (kLarge - kSmall).value() >> 20);
+}
+
 Growth expected_growth(const GrowthInput& input) {
   const std::int64_t used =
       std::max<std::int64_t>(input.vm_working_set.value() + input.container_working_set.value(), 0);
@@ -128,10 +146,10 @@ Growth expected_growth(const GrowthInput& input) {
   if (input.headroom) {
     bound_by(*input.headroom, "bounded by what the pods present can still take");
   }
-  const Bytes least = least_growth(input.capacity);
+  const Bytes least = least_growth(input.capacity, vm_weight);
   if (growth.bytes < least) {
     growth.bytes = least;
-    growth.reason += "; raised to the least: one container of 30 MiB/s, and 0.05 % of RAM";
+    growth.reason += "; raised to the least for a node of this size";
   }
   bound_by(ceiling, "bounded by growth-ceiling");
   growth.per_poll =

@@ -2,6 +2,7 @@
 #include "agent/policy/memory_account.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace eviction::agent {
 
@@ -78,6 +79,24 @@ Bytes half_up_to(Bytes amount, Bytes bound) {
   return std::min(scale(amount, 1, 2), bound);
 }
 
+/// In the ratio of those there are to what they map, and at most an entry of 8 bytes for each page
+/// and, of a guest's memory, one more. The old formula counts page tables as used.
+Bytes page_tables_to_come(const cgroup::Meminfo& meminfo, KubeletFormula formula) {
+  constexpr std::int64_t kPagesPerTable = 256;
+  const Bytes mapped = or_zero(meminfo.anon_pages) + or_zero(meminfo.shmem);
+  const Bytes available = std::max(or_zero(meminfo.mem_available), Bytes{});
+  if (formula == KubeletFormula::kTotalFree || mapped <= Bytes{}) {
+    return {};
+  }
+  const double ratio =
+      static_cast<double>(
+          (or_zero(meminfo.page_tables) + or_zero(meminfo.sec_page_tables)).value()) /
+      static_cast<double>(mapped.value());
+  const Bytes most{available.value() / kPagesPerTable};
+  return std::min(
+      Bytes{std::llround(std::min(ratio, 1.0) * static_cast<double>(available.value()))}, most);
+}
+
 /// Memory of pods that no reclaim of page cache or slab gives back.
 std::optional<Bytes> unreclaimable_in_pods(const Observation& seen) {
   if (!seen.kubepods || !seen.kubepods->current) {
@@ -129,6 +148,7 @@ MemoryAccount account(const Observation& observation) {
   }
   memory.kernel =
       *memory.kubelet_available - meminfo.mem_free - reclaimable_slab - counts.inactive_file;
+  memory.page_tables_to_come = page_tables_to_come(meminfo, memory.formula);
   memory.active_file = counts.active_file;
   if (observation.zoneinfo) {
     const Bytes page_size = observation.zoneinfo->page_size(meminfo.mem_total);

@@ -31,6 +31,7 @@ struct MemoryAccount {
   std::optional<Bytes> mem_available;      ///< M: the kernel's MemAvailable
   std::optional<Bytes> gap;                ///< A - M; negative when hot page cache dominates
   std::optional<Bytes> kernel;            ///< K: held by the kernel, yet "available" to the kubelet
+  Bytes page_tables_to_come;              ///< what K grows by when M is taken as RAM was so far
   std::optional<Bytes> reserve;           ///< R: totalreserve_pages
   std::optional<Bytes> cache_floor;       ///< w: page cache and slab the kernel will not go below
   std::optional<Bytes> active_file;       ///< a: page cache the kubelet counts as used

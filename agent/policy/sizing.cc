@@ -11,40 +11,36 @@ namespace eviction::agent {
 
 namespace {
 
-/// A threshold that leaves less than this for growth is not worth having: it is the whole of the
-/// kubelet's own default. Source: kubelet v1.36 pkg/kubelet/eviction/defaults_linux.go.
+/// A threshold that leaves less than this for growth, or than half of the growth, is not worth
+/// having: it is the whole of the kubelet's own default. Source: kubelet v1.36
+/// pkg/kubelet/eviction/defaults_linux.go.
 constexpr Bytes kLeastUseful = 100_MiB;
 
-/// What the threshold holds against besides growth and R + w, on the signal that needs less.
+/// What the threshold holds against besides growth and R, on the signal that needs less.
 struct Blind {
-  Bytes node;                        ///< K_peak - a_low
+  Bytes node;                        ///< K, its page tables to come - a_low
   std::optional<Bytes> allocatable;  ///< max(0, S_peak - V); absent: that copy does not exist here
-  Bytes unused;  ///< max(0, V - S_peak - R - w): available on the node when the pods reach their
-                 ///< limit
+  Bytes unused;  ///< max(0, V - S_peak - R): available on the node when the pods reach their limit
 };
 
 Blind blind_memory(const NeedInput& input) {
-  Blind blind{input.kernel_peak - input.active_file_low, std::nullopt, {}};
+  Blind blind{input.kernel + input.page_tables - input.active_file_low, std::nullopt, {}};
   if (input.reserved && input.outside_peak) {
     const Bytes above = *input.outside_peak - *input.reserved;
     if (input.allocatable_copy) {
       blind.allocatable = std::max(above, Bytes{});
     }
-    blind.unused = std::max(Bytes{} - above - input.reserve - input.cache_floor, Bytes{});
+    blind.unused = std::max(Bytes{} - above - input.reserve, Bytes{});
   }
   return blind;
 }
 
-/// The terms that growth stands on: R, w and what the signal is blind to.
+/// The terms that growth stands on: R and what the signal is blind to.
 std::vector<Term> blind_terms(const NeedInput& input, const Blind& blind, bool by_allocatable) {
   std::vector<Term> terms = {{"reserve",
                               input.reserve,
                               "pages the kernel keeps back from user allocations (R)",
-                              "/proc/zoneinfo: high watermarks and lowmem protection"},
-                             {"cache-floor",
-                              input.cache_floor,
-                              "page cache and slab that reclaim leaves alone (w)",
-                              "/proc/meminfo and /proc/zoneinfo: low watermarks"}};
+                              "/proc/zoneinfo: high watermarks and lowmem protection"}};
   if (by_allocatable) {
     terms.push_back(
         {"outside-pods",
@@ -57,9 +53,13 @@ std::vector<Term> blind_terms(const NeedInput& input, const Blind& blind, bool b
     return terms;
   }
   terms.push_back({"kernel",
-                   input.kernel_peak,
+                   input.kernel,
                    "memory the kernel holds and the kubelet calls available (K)",
                    "/proc/meminfo and the root's memory.stat"});
+  terms.push_back({"page-tables",
+                   input.page_tables,
+                   "page tables of what is still available, which the kernel will hold, too",
+                   "/proc/meminfo: PageTables and SecPageTables to AnonPages and Shmem"});
   terms.push_back({"active-file",
                    Bytes{} - input.active_file_low,
                    "page cache the kubelet counts as used (a): 0 until its low is learned",
@@ -68,7 +68,7 @@ std::vector<Term> blind_terms(const NeedInput& input, const Blind& blind, bool b
     terms.push_back({"kubepods-limit",
                      blind.unused,
                      fmt::format("when the pods reach their limit, as much more is available on "
-                                 "the node: what is reserved ({}) and not used (S {}), above R + w",
+                                 "the node: what is reserved ({}) and not used (S {}), above R",
                                  to_human(*input.reserved),
                                  to_human(*input.outside_peak)),
                      "/proc/meminfo and kubepods memory.current, memory.max"});
@@ -201,7 +201,7 @@ std::string_view to_text(Instrument instrument) {
 
 Bytes rounding_step(Bytes capacity) {
   constexpr Bytes kSmallest = 16_MiB;
-  constexpr std::int64_t kParts = 1024;
+  constexpr std::int64_t kParts = 8192;
   const std::int64_t part = capacity.value() / kParts;
   if (part <= kSmallest.value()) {
     return kSmallest;
@@ -213,15 +213,14 @@ Need compute_need(const NeedInput& input) {
   Need need;
   need.step = rounding_step(input.capacity);
   const Blind blind = blind_memory(input);
-  const Bytes floor = input.reserve + input.cache_floor;
   const Bytes node_blind = blind.node + blind.unused;
   need.hard_by_allocatable = blind.allocatable && *blind.allocatable < node_blind;
   const Bytes hard_blind = need.hard_by_allocatable ? *blind.allocatable : node_blind;
   need.hugepages =
       need.hard_by_allocatable ? std::min(input.hugepages, *blind.allocatable) : input.hugepages;
-  const Bytes least = std::min(input.growth.bytes, kLeastUseful);
-  need.hard_effective = at_least_zero(floor + hard_blind) + least;
-  need.soft_effective = at_least_zero(floor + node_blind) + least + input.growth.per_poll;
+  const Bytes least = std::min(scale(input.growth.bytes, 1, 2), kLeastUseful);
+  need.hard_effective = at_least_zero(input.reserve + hard_blind) + least;
+  need.soft_effective = at_least_zero(input.reserve + node_blind) + least + input.growth.per_poll;
 
   const Term growth{"growth", input.growth.bytes, input.growth.reason, input.growth.source};
   const Term poll{"one-poll",

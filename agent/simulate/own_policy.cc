@@ -59,6 +59,8 @@ void set_memory(Observation& seen, const ModelNode& node) {
   meminfo.active_file = bytes(memory.active_file);
   meminfo.inactive_file = bytes(memory.file - memory.active_file);
   meminfo.kreclaimable = Bytes{};
+  meminfo.anon_pages = bytes(memory.anon);
+  meminfo.page_tables = bytes(kPageTables * memory.anon);
   seen.meminfo = meminfo;
 
   cgroup::MemoryStat root;

@@ -155,39 +155,39 @@ const std::vector<Case> kCases = {
      "memory-signal",
      Severity::kOk,
      "60-x.conf"},
-    // K 250 + R 50 + w 30 MiB; the kubelet's own default never fires on such a node. By the
-    // allocatable copy: R 50 + w 30 + (S 300 - V 200) = 180 MiB.
+    // K 250 + R 50 MiB; the kubelet's own default never fires on such a node. By the
+    // allocatable copy: R 50 + (S 300 - V 200) = 150 MiB.
     {"the kubelet's own default",
      [](Plan& plan) { set_hard(plan, "100Mi"); },
      "memory-threshold",
      Severity::kWarning,
-     "330 MiB"},
+     "300 MiB"},
     {"its allocatable copy",
      [](Plan& plan) { set_hard(plan, "100Mi"); },
      "memory-threshold",
      Severity::kWarning,
-     "180 MiB"},
+     "150 MiB"},
     {"enough by the allocatable copy",
-     [](Plan& plan) { set_hard(plan, "180Mi"); },
+     [](Plan& plan) { set_hard(plan, "150Mi"); },
      "memory-threshold",
      Severity::kOk,
-     "180 MiB"},
+     "150 MiB"},
     {"no allocatable copy",
      [](Plan& plan) {
        settings(plan).enforce_node_allocatable.clear();
-       set_hard(plan, "180Mi");
+       set_hard(plan, "150Mi");
      },
      "memory-threshold",
      Severity::kWarning,
-     "330 MiB"},
+     "300 MiB"},
     {"enough by the node's signal",
      [](Plan& plan) {
        settings(plan).enforce_node_allocatable.clear();
-       set_hard(plan, "330Mi");
+       set_hard(plan, "300Mi");
      },
      "memory-threshold",
      Severity::kOk,
-     "330 MiB"},
+     "300 MiB"},
     {"a need that is not known",
      [](Plan& plan) {
        plan.memory.reserve.reset();
@@ -353,13 +353,13 @@ TEST(Check, JudgesByTheNewestKubeletWhenTheVersionIsNotKnown) {
 
 TEST(Check, ASoftThresholdIsJudgedByTheNodeSignalAlone) {
   Plan plan = sample_plan();
-  settings(plan).eviction_soft = config::SettingMap{{"memory.available", {"180Mi", "60-x.conf"}}};
+  settings(plan).eviction_soft = config::SettingMap{{"memory.available", {"150Mi", "60-x.conf"}}};
   settings(plan).eviction_soft_grace_period =
       config::SettingMap{{"memory.available", {"1s", "60-x.conf"}}};
   EXPECT_THAT(check(plan),
               Contains(AllOf(Field(&Finding::name, "memory-threshold"),
                              Field(&Finding::severity, Severity::kWarning),
-                             Field(&Finding::what, HasSubstr("330 MiB")))));
+                             Field(&Finding::what, HasSubstr("300 MiB")))));
 }
 
 }  // namespace

@@ -70,8 +70,7 @@ TEST(Plan, ReclaimableSlabTakesNothingOffTheThresholdOfAnOldKubelet) {
   seen.meminfo->kreclaimable = 16_GiB;
   const Plan plan = plan_of(seen);
   ASSERT_LT(*plan.memory.kernel, Bytes{});
-  EXPECT_GE(*plan.sizing.need,
-            plan.sizing.growth->bytes + *plan.memory.reserve + *plan.memory.cache_floor);
+  EXPECT_GE(*plan.sizing.need, plan.sizing.growth->bytes + *plan.memory.reserve);
 }
 
 TEST(Decide, ObserveNeverActs) {
@@ -118,7 +117,7 @@ TEST(Decide, TheSameValueAgainIsNothingToDo) {
       with_file(node(), {first.sizing.hard, first.sizing.soft, first.sizing.reclaim});
   EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce}).act, Act::kNothing);
   EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce, .staged = "x"}).act, Act::kUnstage);
-  const Bytes near = *first.sizing.hard + 128_MiB;
+  const Bytes near = *first.sizing.hard + 64_MiB;
   EXPECT_EQ(decide(plan_of(with_file(node(), {.hard = near})), {.mode = Mode::kEnforce}).act,
             Act::kNothing);
 }
@@ -127,7 +126,7 @@ TEST(Decide, AValueIsArmedWhenTheFileHasItOrNearlySo) {
   const Bytes hard = full_hard();
   EXPECT_FALSE(is_armed(plan_of(node())));
   EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard}))));
-  EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard - 128_MiB})))) << "two steps";
+  EXPECT_TRUE(is_armed(plan_of(with_file(node(), {.hard = hard - 64_MiB}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.hard = Bytes{hard.value() / 10 * 9}}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.soft = hard})))) << "another instrument";
 }
@@ -137,6 +136,14 @@ TEST(Decide, OnASmallNodeSixtyFourMebibytesAreNotWorthARestart) {
   const Bytes hard = *plan_of(small).sizing.hard;
   EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard - 64_MiB}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard - 80_MiB}))));
+}
+
+TEST(Decide, OnALargeNodeAFortiethIsNotWorthARestart) {
+  const Observation large = tests::observed("vm-2t");
+  const Bytes hard = *plan_of(large).sizing.hard;
+  const Bytes fortieth{hard.value() / 40};
+  EXPECT_TRUE(is_armed(plan_of(with_file(large, {.hard = hard - fortieth}))));
+  EXPECT_FALSE(is_armed(plan_of(with_file(large, {.hard = hard - fortieth - 1_MiB}))));
 }
 
 TEST(Decide, RaisesAtOnceAndLowersAfterADay) {

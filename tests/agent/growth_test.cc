@@ -41,7 +41,7 @@ TEST(GrowthPrior, GivesThePublishedQuantiles) {
        1000,
        scale(16_GiB, 2, 100)},
       {"VMs p99.9", vms(128_GiB), 10, scale(128_GiB, 195, 10'000)},
-      {"VMs p90: the least", vms(128_GiB), 1000, 300_MiB + scale(128_GiB, 5, 10'000)},
+      {"VMs p90: the least", vms(128_GiB), 1000, 85_MiB + scale(128_GiB, 10, 10'000)},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -68,12 +68,27 @@ TEST(GrowthPrior, AnEmptyNodeCountsAsContainers) {
   EXPECT_EQ(expected_growth(empty).bytes, expected_growth(containers(16_GiB)).bytes);
 }
 
-// 30 MiB/s for 10 s, and a two-thousandth of RAM.
-TEST(GrowthPrior, TheLeastIsOneContainerAndAShareOfRam) {
-  GrowthInput input = vms(4000_GiB);
+TEST(GrowthPrior, TheLeastIsByMixAndRam) {
+  GrowthInput input = vms(10000_GiB);
   input.risk_permyriad = 9900;
-  EXPECT_EQ(expected_growth(input).bytes, 300_MiB + 2_GiB);
-  EXPECT_EQ(expected_growth(input).per_poll, 300_MiB + 2_GiB);
+  EXPECT_EQ(expected_growth(input).bytes, 85_MiB + 10_GiB);
+  EXPECT_EQ(expected_growth(input).per_poll, 85_MiB + 10_GiB);
+  input = containers(10000_GiB);
+  input.risk_permyriad = 9900;
+  EXPECT_EQ(expected_growth(input).bytes, 85_MiB + 14_GiB);
+  input.vm_working_set = input.container_working_set;
+  EXPECT_EQ(expected_growth(input).bytes, 85_MiB + 12_GiB);
+}
+
+// 30 MiB/s for 10 s until the kubelet looks, and 2.3 s more until the victim is dead.
+TEST(GrowthPrior, TheLeastOnASmallNodeIsOneContainer) {
+  for (const std::int64_t vms : {0, 10'000}) {
+    EXPECT_EQ(least_growth(2_GiB, vms), 375_MiB);
+    EXPECT_EQ(least_growth(4_GiB, vms), 375_MiB);
+    const Bytes large = least_growth(16_GiB, vms);
+    EXPECT_EQ(least_growth(10_GiB, vms), large + scale(375_MiB - large, 1, 2));
+    EXPECT_LT(large, 130_MiB);
+  }
 }
 
 // Two thirds of what containers take within a reaction of 15 s.
@@ -99,7 +114,7 @@ TEST(GrowthPrior, NeverBeyondWhatThePodsCanTakeButNeverBelowOneContainer) {
   input.headroom = 700_MiB;
   EXPECT_EQ(expected_growth(input).bytes, 700_MiB);
   input.headroom = 0_B;
-  EXPECT_EQ(expected_growth(input).bytes, least_growth(64_GiB));
+  EXPECT_EQ(expected_growth(input).bytes, least_growth(64_GiB, 0));
 }
 
 TEST(GrowthPrior, TheCeilingBindsLast) {
@@ -133,7 +148,7 @@ TEST(ExpectedGrowth, TheBoundsHoldForTheRecordToo) {
   input.learned = LearnedGrowth{.node = 60_GiB, .weight = 1};
   EXPECT_EQ(expected_growth(input).bytes, scale(64_GiB, 1, 10));
   input.learned = LearnedGrowth{.weight = 1};
-  EXPECT_EQ(expected_growth(input).bytes, least_growth(64_GiB));
+  EXPECT_EQ(expected_growth(input).bytes, least_growth(64_GiB, 0));
 }
 
 GrowthInput any_input() {
@@ -161,8 +176,10 @@ RC_GTEST_PROP(GrowthPriorProperty, LessAcceptedRiskNeverGivesLess, ()) {
   RC_ASSERT(expected_growth(careful).bytes >= expected_growth(bold).bytes);
 }
 
+// From where on the least grows with RAM.
 RC_GTEST_PROP(GrowthPriorProperty, MoreRamOfTheSameMixNeverGivesLess, ()) {
   GrowthInput small = any_input();
+  RC_PRE(small.capacity >= 16_GiB);
   small.headroom.reset();
   const int factor = *rc::gen::inRange(1, 9);
   GrowthInput large = small;

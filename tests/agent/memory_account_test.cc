@@ -62,6 +62,26 @@ TEST(MemoryAccount, OldKubeletsCountEverythingButFreeAsUsed) {
             *memory.kernel + *memory.reserve + *memory.cache_floor - *memory.active_file);
 }
 
+// 5 MiB map 5 GiB; 9,376 MiB are available.
+TEST(MemoryAccount, PageTablesToComeAreInTheRatioOfThoseThereAre) {
+  Observation seen = node();
+  EXPECT_EQ(account(seen).page_tables_to_come, 0_B) << "how many there are is unknown";
+  seen.meminfo->shmem = 1_GiB;
+  seen.meminfo->page_tables = 4_MiB;
+  seen.meminfo->sec_page_tables = 1_MiB;
+  const Bytes to_come = account(seen).page_tables_to_come;
+  EXPECT_EQ(to_come, scale(*seen.meminfo->mem_available, 1, 1024));
+  seen.meminfo->page_tables = 1_GiB;
+  EXPECT_EQ(account(seen).page_tables_to_come, scale(*seen.meminfo->mem_available, 1, 256))
+      << "what is mapped by many at once says nothing of memory to come";
+  seen.kubelet->version = config::KubeletVersion{1, 26, 5, ""};
+  EXPECT_EQ(account(seen).page_tables_to_come, 0_B) << "to this kubelet they are used memory";
+  seen = node();
+  seen.meminfo->page_tables = 4_MiB;
+  seen.meminfo->mem_available.reset();
+  EXPECT_EQ(account(seen).page_tables_to_come, 0_B);
+}
+
 TEST(MemoryAccount, VersionOneUsesItsRootsUsage) {
   Observation seen = node();
   seen.cgroup_mode = cgroup::CgroupMode::kV1;

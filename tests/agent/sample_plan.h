@@ -68,6 +68,7 @@ inline agent::Plan sample_plan() {
                  .mem_available = 704_MiB,
                  .gap = 320_MiB,
                  .kernel = 250_MiB,
+                 .page_tables_to_come = 0_B,
                  .reserve = 50_MiB,
                  .cache_floor = 30_MiB,
                  .active_file = 10_MiB,

@@ -14,14 +14,13 @@ Growth growth_of(Bytes bytes) {
   return Growth{bytes, scale(bytes, 2, 3), "a test's", "prior"};
 }
 
-/// The 4 GiB machine on which thresholds were measured: K + R + w is about 330 MiB.
+/// The 4 GiB machine on which thresholds were measured: K + R is about 235 MiB.
 NeedInput measured_machine() {
   NeedInput input;
   input.capacity = Bytes{4007132LL << 10};
   input.reserve = 121_MiB;
-  input.cache_floor = 95_MiB;
-  input.kernel_peak = 114_MiB;
-  input.growth = growth_of(170_MiB);
+  input.kernel = 114_MiB;
+  input.growth = growth_of(265_MiB);
   return input;
 }
 
@@ -57,12 +56,12 @@ TEST(Need, ASoftThresholdHoldsOnePollMore) {
 
 TEST(Need, TakesTheSignalThatNeedsLess) {
   NeedInput input = measured_machine();
-  input.kernel_peak = 500_MiB;
+  input.kernel = 500_MiB;
   input.outside_peak = 900_MiB;
   input.reserved = 800_MiB;  // S - V = 100 MiB < K = 500 MiB
   const Need allocatable = compute_need(input);
   EXPECT_TRUE(allocatable.hard_by_allocatable);
-  EXPECT_EQ(allocatable.hard, round_up(121_MiB + 95_MiB + 100_MiB + 170_MiB, 16_MiB));
+  EXPECT_EQ(allocatable.hard, round_up(121_MiB + 100_MiB + 265_MiB, 16_MiB));
   EXPECT_EQ(allocatable.soft,
             compute_need([&] {
               NeedInput node = input;
@@ -80,12 +79,12 @@ TEST(Need, OverReservationIsNoCredit) {
   NeedInput input = measured_machine();
   input.outside_peak = 100_MiB;
   input.reserved = 10_GiB;
-  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB + 170_MiB, 16_MiB));
+  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 265_MiB, 16_MiB));
 }
 
 TEST(Need, HoldsForHugepagesWhatIsReservedForNobody) {
   NeedInput input = measured_machine();
-  input.kernel_peak = 3_GiB;
+  input.kernel = 3_GiB;
   input.hugepages = 2_GiB;
   EXPECT_EQ(compute_need(input).hugepages, 2_GiB);
   input.outside_peak = 3_GiB;
@@ -112,7 +111,7 @@ TEST(Need, ASoftThresholdIsMetBeforeThePodsReachTheirLimit) {
   EXPECT_EQ(sum_of(need.soft_terms), need.soft);
   EXPECT_GT(need.soft_effective, 1548_MiB + 114_MiB);
   EXPECT_TRUE(need.hard_by_allocatable);
-  EXPECT_EQ(need.hard, round_up(121_MiB + 95_MiB + 170_MiB, 16_MiB));
+  EXPECT_EQ(need.hard, round_up(121_MiB + 265_MiB, 16_MiB));
 }
 
 TEST(Need, OfAHardThresholdWithoutTheAllocatableCopyIsThatOfTheNode) {
@@ -120,25 +119,34 @@ TEST(Need, OfAHardThresholdWithoutTheAllocatableCopyIsThatOfTheNode) {
   input.allocatable_copy = false;
   const Need need = compute_need(input);
   EXPECT_FALSE(need.hard_by_allocatable);
-  EXPECT_EQ(need.hard, round_up(1548_MiB + 114_MiB + 170_MiB, need.step));
+  EXPECT_EQ(need.hard, round_up(1548_MiB + 114_MiB + 265_MiB, need.step));
   EXPECT_EQ(sum_of(need.terms), need.hard);
   input.reserved.reset();
-  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB + 114_MiB + 170_MiB, need.step));
+  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 114_MiB + 265_MiB, need.step));
+}
+
+TEST(Need, HoldsThePageTablesOfAFullNode) {
+  NeedInput input = measured_machine();
+  input.page_tables = 32_MiB;
+  const Need need = compute_need(input);
+  EXPECT_EQ(need.hard, compute_need(measured_machine()).hard + 32_MiB);
+  EXPECT_EQ(sum_of(need.terms), need.hard);
+  EXPECT_EQ(sum_of(need.soft_terms), need.soft);
 }
 
 // The old formula counts reclaimable slab as used: K is negative there.
 TEST(Need, ANegativeKernelTermLowersIt) {
   NeedInput input = measured_machine();
-  input.kernel_peak = Bytes{} - 18_MiB;
-  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB + 95_MiB - 18_MiB + 170_MiB, 16_MiB));
+  input.kernel = Bytes{} - 18_MiB;
+  EXPECT_EQ(compute_need(input).hard, round_up(121_MiB - 18_MiB + 265_MiB, 16_MiB));
 }
 
 TEST(RoundingStep, GrowsWithTheNode) {
   EXPECT_EQ(rounding_step(4_GiB), 16_MiB);
   EXPECT_EQ(rounding_step(16_GiB), 16_MiB);
-  EXPECT_EQ(rounding_step(128_GiB), 128_MiB);
-  EXPECT_EQ(rounding_step(100_GiB), 64_MiB);
-  EXPECT_EQ(rounding_step(1024_GiB), 1_GiB);
+  EXPECT_EQ(rounding_step(128_GiB), 16_MiB);
+  EXPECT_EQ(rounding_step(600_GiB), 64_MiB);
+  EXPECT_EQ(rounding_step(1024_GiB), 128_MiB);
 }
 
 class SizeTest : public testing::Test {
@@ -147,8 +155,7 @@ class SizeTest : public testing::Test {
     NeedInput input;
     input.capacity = 16_GiB;
     input.reserve = 200_MiB;
-    input.cache_floor = 100_MiB;
-    input.kernel_peak = 300_MiB;
+    input.kernel = 300_MiB;
     input.growth = growth;
     need = compute_need(input);
   }
@@ -246,8 +253,8 @@ Case any_case() {
   const std::int64_t part = capacity.value() / 8;
   any.input.capacity = capacity;
   any.input.reserve = any_bytes(0, part);
-  any.input.cache_floor = any_bytes(0, part);
-  any.input.kernel_peak = any_bytes(-part, part);
+  any.input.kernel = any_bytes(-part, part);
+  any.input.page_tables = any_bytes(0, part);
   any.input.active_file_low = any_bytes(0, part);
   any.input.growth = growth_of(any_bytes(1, part));
   if (*rc::gen::arbitrary<bool>()) {
@@ -301,8 +308,8 @@ RC_GTEST_PROP(SizeProperty, MoreOfAnyTermNeverNeedsLess, ()) {
   const Case any = any_case();
   NeedInput more = any.input;
   more.reserve += any_bytes(0, 1LL << 30);
-  more.cache_floor += any_bytes(0, 1LL << 30);
-  more.kernel_peak += any_bytes(0, 1LL << 30);
+  more.page_tables += any_bytes(0, 1LL << 30);
+  more.kernel += any_bytes(0, 1LL << 30);
   more.growth.bytes += any_bytes(0, 1LL << 30);
   RC_ASSERT(compute_need(more).hard >= compute_need(any.input).hard);
 }
