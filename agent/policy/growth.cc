@@ -77,24 +77,19 @@ Expectation by_prior(const GrowthInput& input, std::int64_t vm_weight, std::int6
                       static_cast<double>(vm_weight) / 100)};
 }
 
-/// Of two classes that rise at once, or of the whole node: the larger.
-Bytes seen_in(const LearnedGrowth& learned) {
-  return std::max(learned.node, learned.containers + learned.vms);
-}
-
 Expectation blend(const Expectation& prior, const LearnedGrowth& learned) {
-  const Bytes seen = seen_in(learned);
   const auto weight = static_cast<std::int64_t>(std::llround(learned.weight * kPermyriad));
-  return {scale(seen, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad),
-          fmt::format("prior {}: {}; learned {} with weight {:.0f} %: the node lost {}, containers "
-                      "took {}, VMs {}",
-                      to_human(prior.bytes),
-                      prior.reason,
-                      to_human(seen),
-                      static_cast<double>(weight) / 100,
-                      to_human(learned.node),
-                      to_human(learned.containers),
-                      to_human(learned.vms))};
+  return {
+      scale(learned.node, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad),
+      fmt::format("prior {}: {}; learned {} with weight {:.0f} %: the node lost {}, containers "
+                  "took {}, VMs {}",
+                  to_human(prior.bytes),
+                  prior.reason,
+                  to_human(learned.node),
+                  static_cast<double>(weight) / 100,
+                  to_human(learned.node),
+                  to_human(learned.containers),
+                  to_human(learned.vms))};
 }
 
 }  // namespace
@@ -158,7 +153,7 @@ Growth expected_growth(const GrowthInput& input) {
   growth.prior = prior.bytes;
   growth.learned = input.learned;
   if (input.learned) {
-    growth.seen = seen_in(*input.learned);
+    growth.seen = input.learned->node;
   }
   return growth;
 }

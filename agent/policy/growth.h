@@ -67,9 +67,9 @@ inline constexpr std::chrono::seconds kPollInterval{10};
 [[nodiscard]] Bytes least_growth(Bytes capacity, std::int64_t vm_permyriad);
 
 /// From public traces, for a node of this size and mix (see growth.cc for the figures), and from
-/// the node's own record as far as there is one. The record is the larger of the node's fall and of
-/// what containers and VMs rose by, each in its own time, together. With weight W it counts W and
-/// the prior 1 - W.
+/// the node's own record as far as there is one: its falls within the reaction to a container and
+/// to a VM, by their parts. With weight W it counts W and the prior 1 - W. What containers and VMs
+/// rose by is told, and not added up: they seldom rise at once, and most of it is VMs that start.
 [[nodiscard]] Growth expected_growth(const GrowthInput& input);
 
 }  // namespace eviction::agent
