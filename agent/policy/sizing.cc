@@ -11,11 +11,6 @@ namespace eviction::agent {
 
 namespace {
 
-/// A threshold that leaves less than this for growth, or than half of the growth, is not worth
-/// having: it is the whole of the kubelet's own default. Source: kubelet v1.36
-/// pkg/kubelet/eviction/defaults_linux.go.
-constexpr Bytes kLeastUseful = 100_MiB;
-
 /// What the threshold holds against besides growth and R, on the signal that needs less.
 struct Blind {
   Bytes node;                        ///< K, its page tables to come - a_low
@@ -218,7 +213,7 @@ Need compute_need(const NeedInput& input) {
   const Bytes hard_blind = need.hard_by_allocatable ? *blind.allocatable : node_blind;
   need.hugepages =
       need.hard_by_allocatable ? std::min(input.hugepages, *blind.allocatable) : input.hugepages;
-  const Bytes least = std::min(scale(input.growth.bytes, 1, 2), kLeastUseful);
+  const Bytes least = scale(input.growth.bytes, 1, 2);
   need.hard_effective = at_least_zero(input.reserve + hard_blind) + least;
   need.soft_effective = at_least_zero(input.reserve + node_blind) + least + input.growth.per_poll;
 

@@ -45,7 +45,7 @@ struct NeedInput {
 /// What a threshold must hold to fire before the kernel kills, for each of the two instruments.
 struct Need {
   Bytes hard;            ///< full need, rounded up to step
-  Bytes hard_effective;  ///< the same with little growth: below it a hard value is useless
+  Bytes hard_effective;  ///< the same with half the growth: below it a hard value is useless
   Bytes soft;            ///< full need of a soft threshold, one poll later; rounded up
   Bytes soft_effective;
   bool hard_by_allocatable = false;  ///< the allocatable copy of the signal is the one that fires

@@ -27,6 +27,7 @@ NeedInput measured_machine() {
 // Measured there: with 100Mi and 300Mi the kernel killed first; 500Mi stopped a hog of 30 MiB/s.
 TEST(Need, OfTheMeasuredMachineLiesWhereAThresholdWorked) {
   const Need need = compute_need(measured_machine());
+  EXPECT_EQ(need.hard_effective, 121_MiB + 114_MiB + scale(265_MiB, 1, 2));
   EXPECT_GT(need.hard_effective, 300_MiB);
   EXPECT_GE(need.hard, 500_MiB);
   EXPECT_LE(need.hard, 528_MiB);
