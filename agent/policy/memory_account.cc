@@ -82,19 +82,15 @@ Bytes half_up_to(Bytes amount, Bytes bound) {
 /// In the ratio of those there are to what they map, and at most an entry of 8 bytes for each page
 /// and, of a guest's memory, one more. The old formula counts page tables as used.
 Bytes page_tables_to_come(const cgroup::Meminfo& meminfo, KubeletFormula formula) {
-  constexpr std::int64_t kPagesPerTable = 256;
+  constexpr double kMost = 2 * 8.0 / 4096;
   const Bytes mapped = or_zero(meminfo.anon_pages) + or_zero(meminfo.shmem);
-  const Bytes available = std::max(or_zero(meminfo.mem_available), Bytes{});
   if (formula == KubeletFormula::kTotalFree || mapped <= Bytes{}) {
     return {};
   }
-  const double ratio =
-      static_cast<double>(
-          (or_zero(meminfo.page_tables) + or_zero(meminfo.sec_page_tables)).value()) /
-      static_cast<double>(mapped.value());
-  const Bytes most{available.value() / kPagesPerTable};
-  return std::min(
-      Bytes{std::llround(std::min(ratio, 1.0) * static_cast<double>(available.value()))}, most);
+  const Bytes tables = or_zero(meminfo.page_tables) + or_zero(meminfo.sec_page_tables);
+  const double ratio = static_cast<double>(tables.value()) / static_cast<double>(mapped.value());
+  const auto available = static_cast<double>(or_zero(meminfo.mem_available).value());
+  return Bytes{std::llround(std::min(ratio, kMost) * available)};
 }
 
 /// Memory of pods that no reclaim of page cache or slab gives back.
