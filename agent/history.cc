@@ -99,6 +99,10 @@ bool NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan)
   if (known) {
     growth_.see_pods(since_boot, vms, containers);
   }
+  const std::optional<Bytes> left = left_to_kubelet(plan.memory);
+  if (left && plan.sizing.growth) {
+    growth_.see_left(since_boot, *left, near_running_out(plan.sizing.growth->prior));
+  }
   if (plan.memory.kubelet_available) {
     available_.add(std::chrono::duration_cast<std::chrono::seconds>(since_boot),
                    *plan.memory.kubelet_available);

@@ -45,10 +45,10 @@ struct AgentConfig {
   /// [agent] restart-spread: minutes after its configuration was read, and node and kubelet
   /// settled, within which each node's daemon has its turn to begin with restarts. 0: at once.
   int restart_spread_minutes = 10;
-  /// [sizing] risk: accepted share, in parts per 10000, of falls of memory within one reaction time
-  /// that are larger than the growth allowed for; each fall counts as much as it takes. No
-  /// risk that was tried does less harm than the default in the suite of tests/simulate.
-  int risk_permyriad = 9900;
+  /// [sizing] risk: accepted share, in parts per 10000, of what the node loses near running out
+  /// that is lost in falls within one reaction time larger than the growth allowed for. The default
+  /// does the least harm in the suite of tests/simulate.
+  int risk_permyriad = 500;
   /// [sizing] growth-ceiling: largest share of RAM, in parts per 10000, that growth may take.
   int growth_ceiling_permyriad = 1000;
   /// [kubelet] version: overrides what is found on the node.

@@ -42,14 +42,15 @@ constexpr std::array kKeys{
         "sizing",
         "risk",
         PercentField{&AgentConfig::risk_permyriad, 1, 9900},
-        "99%",
-        "Of what the node loses in falls of memory within one reaction time of the kubelet, the "
-        "share that may be lost in larger falls than the threshold allows for. A smaller risk "
-        "makes a larger threshold: fewer OOM kills when memory falls fast, more evictions without "
-        "need. Over the nodes of \"eviction-agent simulate --suite\" no risk that was tried does "
-        "less harm than the default; 0.1% allows for nearly every fall. Whatever the risk, 85 MiB "
-        "are allowed for and 0.14 % of RAM where containers hold the memory, 0.1 % where VMs do, "
-        "and up to 375 MiB below 16 GiB of RAM, unless growth-ceiling is less."},
+        "5%",
+        "Of what the node loses when it is near running out of memory, the share that may be lost "
+        "in larger falls, within one reaction time of the kubelet, than the threshold allows for. "
+        "A smaller risk makes a larger threshold: fewer OOM kills when memory falls fast, more "
+        "evictions without need. It is about what the node itself showed, near running out, in the "
+        "last days; until it showed something, 70 MiB are allowed for and 0.11 % of RAM where "
+        "containers hold the memory, 0.08 % where VMs do, and up to 375 MiB below 16 GiB of RAM. "
+        "With a risk of 1% and less what public traces lost is allowed for, too: 4 % of RAM for "
+        "containers, and 6 % with 0.1%, when VMs count with 2 %."},
     KeyInfo{"sizing",
             "growth-ceiling",
             PercentField{&AgentConfig::growth_ceiling_permyriad, 100, 5000},

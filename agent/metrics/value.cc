@@ -137,17 +137,19 @@ void add_growth(Families& families, const Sizing& sizing) {
   if (!growth) {
     return;
   }
-  families.gauge("growth_prior_bytes",
-                 "What a node of this size and mix may lose within one reaction of its kubelet, by "
-                 "public traces.");
+  families.gauge(
+      "growth_prior_bytes",
+      "What is allowed for within one reaction of the kubelet where nothing was learned, "
+      "by size and mix of the node.");
   families.add(growth->prior);
   if (!growth->learned) {
     return;
   }
   const LearnedGrowth& learned = *growth->learned;
   families.gauge("growth_learned_bytes",
-                 "Largest fall of available memory, and largest rise of the pods' memory, within "
-                 "the window, that the agent remembers of this node.");
+                 "Largest fall, and largest rise of the pods' memory, within the window, that the "
+                 "agent remembers of this node; of the node within one reaction only what was lost "
+                 "near running out.");
   families.add(learned.node, {{"class", "node"}, {"window", "reaction"}});
   families.add(learned.node_long, {{"class", "node"}, {"window", "5min"}});
   families.add(learned.containers, {{"class", "container"}, {"window", "reaction"}});

@@ -19,18 +19,19 @@ using std::chrono::sys_seconds;
 
 constexpr std::chrono::hours kDay{24};
 
-/// Values closer than this are the same: two rounding steps, a fortieth of the larger, or 64 MiB.
-/// On a node of the suite of tests/simulate that leaves half of the least growth, or more; a fourth
-/// of it on one of 16 GiB with VMs.
-bool close(Bytes one, Bytes other, Bytes step) {
+/// Values no further apart are the same: two rounding steps, a fortieth of the larger, and upwards
+/// 64 MiB. A higher value restarts the kubelet at once, a lower one after a day: what the kernel
+/// holds moves within that.
+bool close(Bytes now, Bytes wanted, Bytes step) {
   constexpr Bytes kNotWorthARestart{std::int64_t{64} << 20};
-  const Bytes band =
-      std::max({step + step, Bytes{std::max(one, other).value() / 40}, kNotWorthARestart});
-  return std::max(one, other) - std::min(one, other) <= band;
+  const Bytes larger = std::max(now, wanted);
+  const Bytes band = std::max(step + step, Bytes{larger.value() / 40});
+  return larger - std::min(now, wanted) <=
+         (wanted > now ? std::max(band, kNotWorthARestart) : band);
 }
 
-bool close(const std::optional<Bytes>& one, const std::optional<Bytes>& other, Bytes step) {
-  return one.has_value() == other.has_value() && (!one || close(*one, *other, step));
+bool close(const std::optional<Bytes>& now, const std::optional<Bytes>& wanted, Bytes step) {
+  return now.has_value() == wanted.has_value() && (!now || close(*now, *wanted, step));
 }
 
 /// Where eviction begins at the latest: by a soft threshold, one poll after it is met.
@@ -316,7 +317,7 @@ bool asks_for_less(const Plan& plan) {
   const Bytes before = level(now->hard, now->soft, poll);
   const Bytes after = level(plan.sizing.hard, plan.sizing.soft, poll);
   return !is_armed(plan) &&
-         (after < before || close(after, before, rounding_step(*plan.memory.capacity)));
+         (after < before || close(before, after, rounding_step(*plan.memory.capacity)));
 }
 
 void LowerWatch::tell(const Plan& plan, std::chrono::seconds now, Situation& situation) {

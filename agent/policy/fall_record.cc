@@ -106,9 +106,10 @@ Bytes FallRecord::largest(int risk_permyriad) const {
   return Bytes{};
 }
 
-double FallRecord::weight() const {
-  return 1 - std::exp2(-static_cast<double>(watched_.count()) /
-                       static_cast<double>(half_life_.count()));
+Bytes FallRecord::lost() const {
+  constexpr double kMost = 0x1p60;  // of whatever a checkpoint says
+  return Bytes{
+      std::llround(std::min(std::accumulate(lost_.begin(), lost_.end(), 0.0) / unit_, kMost))};
 }
 
 FallCheckpoint FallRecord::checkpoint() const {

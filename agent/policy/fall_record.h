@@ -42,8 +42,8 @@ class FallRecord {
   /// where nothing falls any more nothing else would outweigh it. 0 where no fall is remembered.
   [[nodiscard]] Bytes largest(int risk_permyriad) const;
 
-  /// What to give on this record, from 0 to 1: 1 - 2^(-watched/half-life).
-  [[nodiscard]] double weight() const;
+  /// In all falls that are remembered, by their weights; one that lies in two windows counts twice.
+  [[nodiscard]] Bytes lost() const;
 
   [[nodiscard]] std::chrono::milliseconds watched() const { return watched_; }
 

@@ -28,68 +28,47 @@ constexpr std::array<Quantile, 3> kContainers = {{{100, 400}, {10, 600}, {0.076,
 /// on 512 GiB the shares are smaller (1.76 % and 5.9 %).
 constexpr std::array<Quantile, 2> kVms = {{{10, 195}, {0.029, 1562}}};
 
-/// What one CPU can fault in: first touch of anonymous memory, 4 KiB and 2 MiB pages alike.
-/// Source: measured, 1.9 to 2.1 GiB/s on a 2026 x86-64 server.
-constexpr Bytes kFillPerSecond = 2_GiB;
-
 constexpr std::int64_t kPermyriad = 10'000;
+constexpr std::int64_t kLeastOfPrior = 4;
 
-/// Log-linear between the points; before the first on the line of the first two, to nothing; behind
-/// the last constant.
+/// Log-linear between the points; before the first nothing, behind the last constant.
 template <std::size_t N>
 std::int64_t share_at(const std::array<Quantile, N>& points, int risk_permyriad) {
   const double risk = risk_permyriad;
+  if (risk > points.front().probability_permyriad) {
+    return 0;
+  }
   for (std::size_t i = 1; i < N; ++i) {
     const Quantile& left = points.at(i - 1);
     const Quantile& right = points.at(i);
     if (risk >= right.probability_permyriad) {
       const double part = std::log(left.probability_permyriad / risk) /
                           std::log(left.probability_permyriad / right.probability_permyriad);
-      return std::max<std::int64_t>(
-          std::llround(left.share_permyriad +
-                       part * (right.share_permyriad - left.share_permyriad)),
-          0);
+      return std::llround(left.share_permyriad +
+                          part * (right.share_permyriad - left.share_permyriad));
     }
   }
   return static_cast<std::int64_t>(points.back().share_permyriad);
 }
-
-/// What a node of this mix may lose, with the words for it.
-struct Expectation {
-  Bytes bytes;
-  std::string reason;
-};
 
 /// By VMs' and containers' parts of the pods' memory.
 std::int64_t mixed(std::int64_t containers, std::int64_t vms, std::int64_t vm_permyriad) {
   return ((kPermyriad - vm_permyriad) * containers + vm_permyriad * vms) / kPermyriad;
 }
 
-Expectation by_prior(const GrowthInput& input, std::int64_t vm_weight, std::int64_t reaction) {
-  const std::int64_t share = mixed(
-      share_at(kContainers, input.risk_permyriad), share_at(kVms, input.risk_permyriad), vm_weight);
-  return {scale(input.capacity, share, kPermyriad),
-          fmt::format("{:.2f} % of RAM may be lost within one reaction of {} s (risk {:.2f} %, "
-                      "{:.0f} % VMs by memory)",
-                      static_cast<double>(share) / 100,
-                      reaction,
-                      static_cast<double>(input.risk_permyriad) / 100,
-                      static_cast<double>(vm_weight) / 100)};
+/// The VMs' part of the pods' memory; 0 without pods.
+std::int64_t vm_permyriad(const GrowthInput& input) {
+  return std::llround(std::clamp(input.vm_share(), 0.0, 1.0) * kPermyriad);
 }
 
-Expectation blend(const Expectation& prior, const LearnedGrowth& learned) {
-  const auto weight = static_cast<std::int64_t>(std::llround(learned.weight * kPermyriad));
-  return {
-      scale(learned.node, weight, kPermyriad) + scale(prior.bytes, kPermyriad - weight, kPermyriad),
-      fmt::format("prior {}: {}; learned {} with weight {:.0f} %: the node lost {}, containers "
-                  "took {}, VMs {}",
-                  to_human(prior.bytes),
-                  prior.reason,
-                  to_human(learned.node),
-                  static_cast<double>(weight) / 100,
-                  to_human(learned.node),
-                  to_human(learned.containers),
-                  to_human(learned.vms))};
+Bytes blend(Bytes prior, const LearnedGrowth& learned) {
+  if (learned.node <= Bytes{} || prior <= Bytes{}) {
+    return prior;
+  }
+  const double ratio =
+      static_cast<double>(learned.node.value()) / static_cast<double>(prior.value());
+  const double blended = static_cast<double>(prior.value()) * std::pow(ratio, learned.weight);
+  return std::max(Bytes{std::llround(blended)}, scale(prior, 1, kLeastOfPrior));
 }
 
 }  // namespace
@@ -100,57 +79,70 @@ double GrowthInput::vm_share() const {
   return used > 0 ? static_cast<double>(vm_working_set.value()) / used : 0;
 }
 
-Bytes least_growth(Bytes capacity, std::int64_t vm_permyriad) {
+Bytes usual_growth(Bytes capacity, std::int64_t vm_permyriad) {
   constexpr Bytes kSmall = 4_GiB;
   constexpr Bytes kLarge = 16_GiB;
   constexpr Bytes kOneContainer = 375_MiB;
-  constexpr Bytes kLeast = 85_MiB;
-  constexpr std::int64_t kContainersShare = 1400;  // parts per million of RAM
-  constexpr std::int64_t kVmsShare = 1000;
+  constexpr Bytes kAnyNode = 70_MiB;
+  constexpr std::int64_t kContainersShare = 1100;  // parts per million of RAM
+  constexpr std::int64_t kVmsShare = 800;
   constexpr std::int64_t kMillion = 1'000'000;
   const Bytes usual =
-      kLeast +
+      kAnyNode +
       scale(std::max(capacity, kLarge), mixed(kContainersShare, kVmsShare, vm_permyriad), kMillion);
   const Bytes below = std::clamp(kLarge - capacity, Bytes{}, kLarge - kSmall);
   return usual + scale(kOneContainer - usual, below.value() >> 20, (kLarge - kSmall).value() >> 20);
 }
 
-Growth expected_growth(const GrowthInput& input) {
-  const std::int64_t used =
-      std::max<std::int64_t>(input.vm_working_set.value() + input.container_working_set.value(), 0);
-  const std::int64_t vm_weight =
-      used == 0 ? 0 : scale(Bytes{kPermyriad}, input.vm_working_set.value(), used).value();
-  const std::int64_t weighted_reaction =
-      (kPermyriad - vm_weight) * kContainerReaction.count() + vm_weight * kVmReaction.count();
-  const std::int64_t reaction = weighted_reaction / kPermyriad;
-  const Expectation prior = by_prior(input, vm_weight, reaction);
-  const Expectation expected = input.learned ? blend(prior, *input.learned) : prior;
-  const Bytes by_speed = scale(kFillPerSecond, weighted_reaction, kPermyriad);
+Bytes prior_growth(const GrowthInput& input) {
+  const std::int64_t vms = vm_permyriad(input);
+  const std::int64_t traced =
+      mixed(share_at(kContainers, input.risk_permyriad), share_at(kVms, input.risk_permyriad), vms);
   const Bytes ceiling = scale(input.capacity, input.ceiling_permyriad, kPermyriad);
+  return std::min(
+      ceiling,
+      std::max(usual_growth(input.capacity, vms), scale(input.capacity, traced, kPermyriad)));
+}
 
+Bytes near_running_out(Bytes prior) {
+  return scale(prior, 5, 2);
+}
+
+Growth expected_growth(const GrowthInput& input) {
+  const std::int64_t vms = vm_permyriad(input);
+  const std::int64_t reaction = mixed(kContainerReaction.count(), kVmReaction.count(), vms);
   Growth growth;
-  growth.bytes = expected.bytes;
-  growth.reason = expected.reason;
+  growth.prior = prior_growth(input);
+  growth.bytes = input.learned ? blend(growth.prior, *input.learned) : growth.prior;
+  growth.reason = fmt::format(
+      "may be lost within one reaction of {} s: {} by size and mix ({:.0f} % VMs by memory)",
+      reaction,
+      to_human(growth.prior),
+      static_cast<double>(vms) * 100 / kPermyriad);
+  if (input.learned) {
+    growth.reason += fmt::format(
+        "; learned {} with weight {:.0f} %: near running out the node lost no more "
+        "within a reaction (risk {:.2f} %); containers took {}, VMs {}",
+        to_human(input.learned->node),
+        100 * input.learned->weight,
+        static_cast<double>(input.risk_permyriad) * 100 / kPermyriad,
+        to_human(input.learned->containers),
+        to_human(input.learned->vms));
+  }
   const auto bound_by = [&growth](Bytes value, const char* why) {
     if (value < growth.bytes) {
       growth.bytes = value;
       growth.reason += std::string{"; "} + why;
     }
   };
-  bound_by(by_speed, "bounded by what one CPU can fault in within one reaction time");
   if (input.headroom) {
-    bound_by(*input.headroom, "bounded by what the pods present can still take");
+    bound_by(std::max(*input.headroom, std::min(usual_growth(input.capacity, vms), growth.prior)),
+             "bounded by what the pods present can still take");
   }
-  const Bytes least = least_growth(input.capacity, vm_weight);
-  if (growth.bytes < least) {
-    growth.bytes = least;
-    growth.reason += "; raised to the least for a node of this size";
-  }
-  bound_by(ceiling, "bounded by growth-ceiling");
-  growth.per_poll =
-      std::max(scale(growth.bytes, kPollInterval.count(), reaction), std::min(growth.bytes, least));
+  bound_by(scale(input.capacity, input.ceiling_permyriad, kPermyriad), "bounded by growth-ceiling");
+  growth.per_poll = std::max(scale(growth.bytes, kPollInterval.count(), reaction),
+                             std::min(growth.bytes, usual_growth(input.capacity, vms)));
   growth.source = input.learned ? "prior and record of this node" : "prior";
-  growth.prior = prior.bytes;
   growth.learned = input.learned;
   if (input.learned) {
     growth.seen = input.learned->node;

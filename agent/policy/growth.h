@@ -12,8 +12,8 @@ namespace eviction::agent {
 
 /// What the node's own record says of its growth: see GrowthHistory.
 struct LearnedGrowth {
-  Bytes node = {};             ///< fall of MemAvailable within one reaction time of the node's mix
-  Bytes node_long = {};        ///< within 5 min
+  Bytes node = {};             ///< fall within one reaction time of the mix, near running out
+  Bytes node_long = {};        ///< fall of MemAvailable within 5 min
   Bytes containers = {};       ///< rise of the containers within a reaction to a container
   Bytes vms = {};              ///< rise of the VMs within a reaction to a VM
   double weight = 0;           ///< against the prior, 0 to 1
@@ -29,7 +29,7 @@ struct GrowthInput {
   Bytes vm_working_set;
   Bytes container_working_set;    ///< all other pods
   std::optional<Bytes> headroom;  ///< what the pods present can still take; absent: no bound
-  int risk_permyriad = 9900;
+  int risk_permyriad = 500;
   int ceiling_permyriad = 1000;  ///< share of capacity
   std::optional<LearnedGrowth> learned = {};
 
@@ -43,7 +43,7 @@ struct Growth {
   Bytes per_poll;  ///< its part within one poll of the kubelet
   std::string reason;
   std::string source;                         ///< "prior", or "prior and record of this node"
-  Bytes prior = {};                           ///< what public traces say, before any bound
+  Bytes prior = {};                           ///< what counts where nothing was learned
   std::optional<LearnedGrowth> learned = {};  ///< absent: nothing was watched yet
   std::optional<Bytes> seen = {};             ///< the part of what was learned that counts
 };
@@ -57,19 +57,27 @@ inline constexpr std::chrono::seconds kVmReaction{25};
 /// evictionMonitoringPeriod.
 inline constexpr std::chrono::seconds kPollInterval{10};
 
-/// The least that is allowed for on a node whose pods' memory is VMs by this part (parts per
-/// 10000). From 16 GiB of RAM on: 85 MiB, and of RAM 0.14 % for containers and 0.1 % for VMs. That
-/// does the least harm in the suite of tests/simulate: with half as much the kernel kills more
-/// often, with twice as much more pods are evicted without need. Up to 4 GiB: one container of 30
-/// MiB/s, which takes 369 MiB until it is evicted if the kubelet has just looked; measured on such
-/// a node with kubelet 1.36.2 and K + R of 231 MiB, where it was evicted with 500Mi and 800Mi, and
-/// the kernel killed with 300Mi. On a line between the two.
-[[nodiscard]] Bytes least_growth(Bytes capacity, std::int64_t vm_permyriad);
+/// For a node whose pods' memory is VMs by this part (parts per 10000). From 16 GiB of RAM on: 70
+/// MiB, and of RAM 0.11 % for containers and 0.08 % for VMs. That does the least harm in the suite
+/// of tests/simulate: with half as much the kernel kills more often, with twice as much more pods
+/// are evicted without need. Up to 4 GiB: one container of 30 MiB/s, which takes 369 MiB until it
+/// is evicted if the kubelet has just looked; measured on such a node with kubelet 1.36.2 and K + R
+/// of 231 MiB, where it was evicted with 500Mi and 800Mi, and the kernel killed with 300Mi. On a
+/// line between the two.
+[[nodiscard]] Bytes usual_growth(Bytes capacity, std::int64_t vm_permyriad);
 
-/// From public traces, for a node of this size and mix (see growth.cc for the figures), and from
-/// the node's own record as far as there is one: its falls within the reaction to a container and
-/// to a VM, by their parts. With weight W it counts W and the prior 1 - W. What containers and VMs
-/// rose by is told, and not added up: they seldom rise at once, and most of it is VMs that start.
+/// What is allowed for where nothing was learned: usual_growth(), or what public traces say of a
+/// risk of 1 % and less (see growth.cc), within growth-ceiling.
+[[nodiscard]] Bytes prior_growth(const GrowthInput& input);
+
+/// What is left until memory runs out counts as near from this on: where a threshold may stand, and
+/// as much again as is lost on the way to it.
+[[nodiscard]] Bytes near_running_out(Bytes prior);
+
+/// The prior, and the node's own record as far as there is one: with weight W the geometric mean of
+/// what was learned, counted W, and the prior, counted 1 - W; a quarter of the prior at least. What
+/// containers and VMs rose by is told, and not added up: they seldom rise at once, and most of it
+/// is VMs that start.
 [[nodiscard]] Growth expected_growth(const GrowthInput& input);
 
 }  // namespace eviction::agent

@@ -34,10 +34,10 @@ Bytes mix(Bytes containers, Bytes vms, double vm_share) {
 
 std::string_view to_text(FallKind kind) {
   switch (kind) {
-    case FallKind::kNodeFast:
-      return "node-15s";
-    case FallKind::kNodeSlow:
-      return "node-25s";
+    case FallKind::kLeftFast:
+      return "left-15s";
+    case FallKind::kLeftSlow:
+      return "left-25s";
     case FallKind::kNodeLong:
       return "node-5min";
     case FallKind::kContainers:
@@ -61,11 +61,16 @@ void GrowthHistory::see_node(std::chrono::milliseconds since_boot,
   if (capacity_ > Bytes{} && difference > scale(capacity_, 1, 8)) {
     falls_ = fresh();
     vm_share_ = 0;
+    deepest_ = Bytes{};
   }
   capacity_ = capacity;
-  for (const FallKind kind : {FallKind::kNodeFast, FallKind::kNodeSlow, FallKind::kNodeLong}) {
-    record(kind).see(since_boot, mem_available);
-  }
+  record(FallKind::kNodeLong).see(since_boot, mem_available);
+}
+
+void GrowthHistory::see_left(std::chrono::milliseconds since_boot, Bytes left, Bytes near) {
+  deepest_ = left >= near ? Bytes{} : std::max(deepest_, near - std::max(left, Bytes{}));
+  record(FallKind::kLeftFast).see(since_boot, Bytes{} - deepest_);
+  record(FallKind::kLeftSlow).see(since_boot, Bytes{} - deepest_);
 }
 
 void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers) {
@@ -90,23 +95,30 @@ void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, By
   }
 }
 
-std::optional<LearnedGrowth> GrowthHistory::learned(double vm_share, int risk_permyriad) const {
-  if (record(FallKind::kNodeFast).watched() == std::chrono::milliseconds{}) {
+std::optional<LearnedGrowth> GrowthHistory::learned(double vm_share,
+                                                    int risk_permyriad,
+                                                    Bytes prior) const {
+  constexpr std::int64_t kPriorsOfHalfTheWeight = 4;
+  if (record(FallKind::kNodeLong).watched() == std::chrono::milliseconds{}) {
     return std::nullopt;
   }
   const auto largest = [this, risk_permyriad](FallKind kind) {
     return record(kind).largest(risk_permyriad);
   };
   LearnedGrowth learned;
-  learned.node = mix(largest(FallKind::kNodeFast), largest(FallKind::kNodeSlow), vm_share);
+  learned.node = mix(largest(FallKind::kLeftFast), largest(FallKind::kLeftSlow), vm_share);
   learned.node_long = largest(FallKind::kNodeLong);
   learned.containers = largest(FallKind::kContainers);
   learned.containers_long = largest(FallKind::kContainersLong);
   learned.vms = largest(FallKind::kVms);
   learned.vms_long = largest(FallKind::kVmsLong);
-  learned.weight = (record(FallKind::kNodeFast).weight() * (1 - vm_share) +
-                    record(FallKind::kNodeSlow).weight() * vm_share) *
-                   (1 - std::abs(vm_share - vm_share_));
+  const Bytes lost =
+      mix(record(FallKind::kLeftFast).lost(), record(FallKind::kLeftSlow).lost(), vm_share);
+  const Bytes against = lost + scale(prior, kPriorsOfHalfTheWeight, 1);
+  if (against > Bytes{}) {
+    learned.weight = static_cast<double>(lost.value()) / static_cast<double>(against.value()) *
+                     (1 - std::abs(vm_share - vm_share_));
+  }
   return learned;
 }
 

@@ -15,8 +15,8 @@ namespace eviction::agent {
 /// What is watched, within which time, and for how long it is remembered. VMs take memory in one
 /// piece when they start and then over days; containers within seconds, and every day anew.
 enum class FallKind {
-  kNodeFast,        ///< MemAvailable within the reaction to a container: 15 s, half-life 24 h
-  kNodeSlow,        ///< MemAvailable within the reaction to a VM: 25 s, half-life 7 days
+  kLeftFast,        ///< what is left near running out: 15 s, as the reaction to a container, 24 h
+  kLeftSlow,        ///< the same within the reaction to a VM: 25 s, half-life 7 days
   kNodeLong,        ///< MemAvailable within 5 min, half-life 24 h: told, not sized by
   kContainers,      ///< memory of all other pods, rising: 15 s, half-life 24 h
   kContainersLong,  ///< the same within 5 min: told, not sized by
@@ -24,15 +24,15 @@ enum class FallKind {
   kVmsLong,         ///< the same within an hour: told, not sized by
 };
 
-inline constexpr std::array kFallKinds{FallKind::kNodeFast,
-                                       FallKind::kNodeSlow,
+inline constexpr std::array kFallKinds{FallKind::kLeftFast,
+                                       FallKind::kLeftSlow,
                                        FallKind::kNodeLong,
                                        FallKind::kContainers,
                                        FallKind::kContainersLong,
                                        FallKind::kVms,
                                        FallKind::kVmsLong};
 
-/// "node-15s", "node-25s", "node-5min", "containers-15s", "containers-5min", "vms-25s", "vms-1h".
+/// "left-15s", "left-25s", "node-5min", "containers-15s", "containers-5min", "vms-25s", "vms-1h".
 [[nodiscard]] std::string_view to_text(FallKind kind);
 
 /// How a history is kept over a restart of the agent.
@@ -53,13 +53,22 @@ class GrowthHistory {
   /// (by more than an eighth) is another machine: everything is forgotten.
   void see_node(std::chrono::milliseconds since_boot, Bytes capacity, Bytes mem_available);
 
+  /// What the kubelet still counts as available beyond what kernel and reserve hold when the node
+  /// is full; with none of it left the kernel kills. Learned is how fast it goes where it is less
+  /// than this, each part of the way once, until there is more again: only there does a threshold
+  /// decide, and what comes and goes without bringing the node nearer to its end decides nothing.
+  void see_left(std::chrono::milliseconds since_boot, Bytes left, Bytes near);
+
   /// A walk of the pods: what they hold that reclaim cannot take. Page cache is left out, because
   /// it rises and falls without the node losing or winning memory.
   void see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers);
 
   /// Absent before anything was watched. vm_share: of the pods' memory now, 0 to 1; what was
-  /// learned with another mix has less weight.
-  [[nodiscard]] std::optional<LearnedGrowth> learned(double vm_share, int risk_permyriad) const;
+  /// learned with another mix has less weight. Half the weight, with the same mix, has a record of
+  /// four times the prior.
+  [[nodiscard]] std::optional<LearnedGrowth> learned(double vm_share,
+                                                     int risk_permyriad,
+                                                     Bytes prior) const;
 
   [[nodiscard]] GrowthCheckpoint checkpoint() const;
   void restore(const GrowthCheckpoint& checkpoint);
@@ -75,6 +84,7 @@ class GrowthHistory {
 
   Bytes capacity_;
   double vm_share_ = 0;
+  Bytes deepest_;  ///< how far below near, at most, since there was more left
   std::array<FallRecord, kFallKinds.size()> falls_;
 };
 

@@ -166,4 +166,11 @@ MemoryAccount account(const Observation& observation) {
   return memory;
 }
 
+std::optional<Bytes> left_to_kubelet(const MemoryAccount& memory) {
+  if (!memory.kubelet_available || !memory.kernel || !memory.reserve) {
+    return std::nullopt;
+  }
+  return *memory.kubelet_available - *memory.kernel - *memory.reserve - memory.page_tables_to_come;
+}
+
 }  // namespace eviction::agent

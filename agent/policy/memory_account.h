@@ -42,4 +42,8 @@ struct MemoryAccount {
 
 [[nodiscard]] MemoryAccount account(const Observation& observation);
 
+/// What the kubelet counts as available beyond what a full node's kernel and reserve hold: K, R and
+/// the page tables to come. Absent where one of them is unknown.
+[[nodiscard]] std::optional<Bytes> left_to_kubelet(const MemoryAccount& memory);
+
 }  // namespace eviction::agent

@@ -197,11 +197,17 @@ std::optional<Thresholds> OwnPolicy::walk(const ModelNode& node, double now) {
   growth_.see_pods(since_boot(now), bytes(vms), bytes(node.memory().pods - vms));
   available_.add(std::chrono::duration_cast<seconds>(since_boot(now)),
                  bytes(node.memory().kubelet_available));
+  Observation memory;
+  set_memory(memory, node);
+  if (const auto left = left_to_kubelet(account(memory)); left && near_ > Bytes{}) {
+    growth_.see_left(since_boot(now), *left, near_);
+  }
   if (std::fmod(now, 60) >= 10) {
     return std::nullopt;  // plans of a minute's walks differ little, and each costs time
   }
   const Plan now_planned = plan(node, now);
   reason_ = now_planned.sizing.reason;
+  near_ = near_running_out(now_planned.sizing.growth.value_or(Growth{}).prior);
   Situation situation{.mode = config_.mode};
   lower_watch_.tell(now_planned, std::chrono::duration_cast<seconds>(since_boot(now)), situation);
   const Decision decision = decide(now_planned, situation);

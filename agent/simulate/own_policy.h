@@ -38,6 +38,7 @@ class OwnPolicy {
 
   config::AgentConfig config_;
   GrowthHistory growth_;
+  Bytes near_;  ///< as of the last plan
   AvailableHistory available_;
   Record record_;
   std::optional<std::string> file_;  ///< what the kubelet will read at its next start

@@ -111,13 +111,25 @@ TEST(Decide, EnforceStagesWhatAGuardCannotKnow) {
   EXPECT_THAT(decision.reason, HasSubstr("settled"));
 }
 
+// Where the kubelet begins to evict, growth is what is left, but for rounding.
+TEST(Decide, WhatIsLeftAtTheThresholdIsGrowth) {
+  for (const char* name : {"mixed-128g", "k3s-32g", "vm-2t"}) {
+    SCOPED_TRACE(name);
+    const Plan plan = plan_of(tests::observed(name));
+    const Bytes to_fall = *plan.memory.kubelet_available - *plan.sizing.need;
+    const Bytes left = *left_to_kubelet(plan.memory) - to_fall;
+    EXPECT_GE(left, plan.sizing.growth->bytes);
+    EXPECT_LT(left, plan.sizing.growth->bytes + rounding_step(*plan.memory.capacity));
+  }
+}
+
 TEST(Decide, TheSameValueAgainIsNothingToDo) {
   const Plan first = plan_of(node());
   const Observation applied =
       with_file(node(), {first.sizing.hard, first.sizing.soft, first.sizing.reclaim});
   EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce}).act, Act::kNothing);
   EXPECT_EQ(decide(plan_of(applied), {.mode = Mode::kEnforce, .staged = "x"}).act, Act::kUnstage);
-  const Bytes near = *first.sizing.hard + 64_MiB;
+  const Bytes near = *first.sizing.hard + 32_MiB;
   EXPECT_EQ(decide(plan_of(with_file(node(), {.hard = near})), {.mode = Mode::kEnforce}).act,
             Act::kNothing);
 }
@@ -136,6 +148,8 @@ TEST(Decide, OnASmallNodeSixtyFourMebibytesAreNotWorthARestart) {
   const Bytes hard = *plan_of(small).sizing.hard;
   EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard - 64_MiB}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard - 80_MiB}))));
+  EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard + 32_MiB}))));
+  EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard + 48_MiB})))) << "a day later";
 }
 
 TEST(Decide, OnALargeNodeAFortiethIsNotWorthARestart) {
@@ -311,7 +325,7 @@ Observation withdrawn(Bytes hard) {
 }
 
 TEST(Decide, AWithdrawnValueComesBackWithoutARestart) {
-  const Observation seen = withdrawn(full_hard() + 64_MiB);
+  const Observation seen = withdrawn(full_hard() + 32_MiB);
   for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
     const Decision decision = decide(plan_of(seen), {.mode = mode});
     EXPECT_EQ(decision.act, Act::kRestore) << decision.reason;

@@ -43,7 +43,7 @@ TEST(GrowthFile, RefusesWhatNoHistoryCanHave) {
                         Case{"\"192\": 9", "\"192\": -9"},
                         Case{"\"192\": 9", "\"192\": 1e300"},
                         Case{"\"vm_share_permyriad\": 2500", "\"vm_share_permyriad\": 10001"},
-                        Case{"node-25s", "node-26s"}}) {
+                        Case{"left-25s", "left-26s"}}) {
     SCOPED_TRACE(c.to);
     std::string text = good;
     text.replace(text.find(c.from), std::string{c.from}.size(), c.to);

@@ -101,13 +101,16 @@ TEST(FallRecord, FindsASlowFallWhateverTheLooks) {
   }
 }
 
-TEST(FallRecord, HasHalfItsWeightAfterOneHalfLife) {
-  FallRecord record{seconds{15}, hours{24}};
-  EXPECT_EQ(record.weight(), 0);
-  for (int i = 0; i <= 5760; ++i) {
-    record.see(seconds{i * 15}, 1_GiB);
+TEST(FallRecord, WhatWasLostHalvesWithItsHalfLife) {
+  FallRecord record = seen_once(1_GiB, seconds{5});
+  const Bytes lost = record.lost();
+  EXPECT_GE(lost, 1_GiB);
+  EXPECT_LE(lost, 2_GiB) << "of two windows at most";
+  for (int i = 0; i < 5760; ++i) {
+    record.see(seconds{601 + i * 15}, 63_GiB);
   }
-  EXPECT_NEAR(record.weight(), 0.5, 1e-9);
+  EXPECT_NEAR(
+      static_cast<double>(record.lost().value()) / static_cast<double>(lost.value()), 0.5, 0.01);
 }
 
 RC_GTEST_PROP(FallRecordProperty, ACheckpointIsTheSameRecord, ()) {
@@ -139,35 +142,74 @@ RC_GTEST_PROP(FallRecordProperty, NeverMoreThanTheLevelsDiffer, ()) {
   RC_ASSERT(record.largest(kRisk) <= std::max(scale(most - least, 110, 100), 1_MiB));
 }
 
-/// A node of 64 GiB that loses this much every hour within ten seconds.
-GrowthHistory learned_for(hours time, Bytes hourly, double vm_share) {
+constexpr Bytes kPrior = 100_MiB;
+constexpr Bytes kNear = 250_MiB;
+
+/// A node of 64 GiB of which 1 GiB is left; every hour containers take all but `low` of it within
+/// `within`, and it comes back after a minute.
+GrowthHistory learned_for(hours time, Bytes low, seconds within, double vm_share) {
   GrowthHistory history;
   const auto vms = static_cast<std::int64_t>(32 * vm_share);
   for (std::int64_t at = 0; at < seconds{time}.count(); at += 10) {
-    const Bytes spike = at % 3600 < 60 ? hourly : 0_B;
-    history.see_node(seconds{at}, 64_GiB, 32_GiB - spike);
-    history.see_pods(seconds{at}, scale(1_GiB, vms, 1), scale(1_GiB, 32 - vms, 1) + spike);
+    const std::int64_t part = std::min(at % 3600, within.count());
+    const Bytes taken =
+        at % 3600 < within.count() + 60 ? scale(1_GiB - low, part, within.count()) : 0_B;
+    history.see_node(seconds{at}, 64_GiB, 1_GiB - taken);
+    history.see_left(seconds{at}, 1_GiB - taken, kNear);
+    history.see_pods(seconds{at}, scale(1_GiB, vms, 1), scale(1_GiB, 32 - vms, 1) + taken);
   }
   return history;
 }
 
 TEST(GrowthHistory, KnowsNothingAtFirst) {
-  EXPECT_FALSE(GrowthHistory{}.learned(0, kRisk).has_value());
+  EXPECT_FALSE(GrowthHistory{}.learned(0, kRisk, kPrior).has_value());
 }
 
-TEST(GrowthHistory, LearnsWhatTheNodeAndItsContainersDo) {
-  const auto learned = learned_for(hours{24}, 2_GiB, 0).learned(0, kRisk);
+// 100 s for 974 MiB, looked at each ten: 97 MiB within a reaction.
+TEST(GrowthHistory, LearnsHowFastWhatIsLeftGoes) {
+  const auto learned = learned_for(hours{24}, 50_MiB, seconds{100}, 0).learned(0, kRisk, kPrior);
   ASSERT_TRUE(learned.has_value());
-  expect_about(learned->node, 2_GiB);
-  expect_about(learned->containers, 2_GiB);
-  expect_about(learned->containers_long, 2_GiB);
+  expect_about(learned->node, 97_MiB);
+  expect_about(learned->containers, 97_MiB);
   EXPECT_EQ(learned->vms, 0_B);
-  EXPECT_NEAR(learned->weight, 0.5, 0.01);
+}
+
+TEST(GrowthHistory, WhatIsLostWhileMuchIsLeftDoesNotCount) {
+  const auto learned = learned_for(hours{24}, 250_MiB, seconds{10}, 0).learned(0, kRisk, kPrior);
+  ASSERT_TRUE(learned.has_value());
+  EXPECT_EQ(learned->node, 0_B);
+  EXPECT_EQ(learned->weight, 0);
+  expect_about(learned->containers, 774_MiB);
+}
+
+// 24 times 200 MiB, of which a day's half-life leaves 3,465: 0.9 of that and four priors.
+TEST(GrowthHistory, WeighsByWhatWasLostNearRunningOut) {
+  const GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
+  EXPECT_NEAR(history.learned(0, kRisk, kPrior)->weight, 0.9, 0.01);
+  EXPECT_NEAR(history.learned(0, kRisk, scale(kPrior, 9, 1))->weight, 0.49, 0.01);
 }
 
 TEST(GrowthHistory, OfVmsItLearnsForAWeek) {
-  const GrowthHistory history = learned_for(hours{24}, 0_B, 1);
-  EXPECT_NEAR(history.learned(1, kRisk)->weight, 1 - std::exp2(-1.0 / 7), 0.01);
+  const GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 1);
+  GrowthHistory later = history;
+  for (int at = 86'400; at < 7 * 86'400; at += 30) {
+    later.see_left(seconds{at}, 1_GiB, kNear);
+  }
+  EXPECT_GT(later.learned(1, kRisk, kPrior)->weight, 0.8);
+  EXPECT_LT(later.learned(0, kRisk, kPrior)->weight, 0.2);
+}
+
+// A node that stays near running out and moves up and down there shows nothing new.
+TEST(GrowthHistory, EachPartOfTheWayCountsOnce) {
+  GrowthHistory history;
+  for (int at = 0; at < 86'400; at += 10) {
+    const Bytes left = at < 1000 ? 400_MiB - scale(1_MiB, at, 5) : at % 20 == 0 ? 205_MiB : 245_MiB;
+    history.see_node(seconds{at}, 64_GiB, left);
+    history.see_left(seconds{at}, left, kNear);
+  }
+  const auto learned = history.learned(0, kRisk, kPrior);
+  expect_about(learned->node, 2_MiB);
+  EXPECT_LT(learned->weight, 0.3);
 }
 
 // A GiB an hour: nothing of it is within one reaction, and all of it is in the record of the hour.
@@ -178,7 +220,7 @@ TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
     history.see_node(seconds{at}, 64_GiB, 48_GiB - held);
     history.see_pods(seconds{at}, held, 4_GiB);
   }
-  const auto learned = history.learned(1, kRisk);
+  const auto learned = history.learned(1, kRisk, kPrior);
   ASSERT_TRUE(learned.has_value());
   EXPECT_LE(learned->vms, 16_MiB);
   expect_about(learned->vms_long, 1_GiB);
@@ -186,24 +228,27 @@ TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
 }
 
 TEST(GrowthHistory, AnotherMixHasLessWeight) {
-  const GrowthHistory history = learned_for(hours{24}, 0_B, 0);
-  EXPECT_LT(history.learned(0.5, kRisk)->weight, history.learned(0, kRisk)->weight / 2 + 0.1);
-  EXPECT_EQ(history.learned(1, kRisk)->weight, 0);
+  const GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
+  EXPECT_LT(history.learned(0.5, kRisk, kPrior)->weight,
+            history.learned(0, kRisk, kPrior)->weight / 2 + 0.1);
+  EXPECT_EQ(history.learned(1, kRisk, kPrior)->weight, 0);
 }
 
 TEST(GrowthHistory, AnotherMachineBeginsAnew) {
-  GrowthHistory history = learned_for(hours{24}, 2_GiB, 0);
+  GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
   history.see_node(hours{25}, 128_GiB, 100_GiB);
-  EXPECT_FALSE(history.learned(0, kRisk).has_value());
+  EXPECT_FALSE(history.learned(0, kRisk, kPrior).has_value());
 }
 
 TEST(GrowthHistory, ACheckpointKeepsWhatWasLearned) {
-  const GrowthHistory history = learned_for(hours{30}, 3_GiB, 0.5);
+  const GrowthHistory history = learned_for(hours{30}, 50_MiB, seconds{100}, 0.5);
   GrowthHistory again;
   again.restore(history.checkpoint());
   EXPECT_EQ(again.checkpoint(), history.checkpoint());
-  EXPECT_EQ(again.learned(0.5, kRisk)->node, history.learned(0.5, kRisk)->node);
-  EXPECT_NEAR(again.learned(0.5, kRisk)->weight, history.learned(0.5, kRisk)->weight, 1e-3);
+  const auto learned = again.learned(0.5, kRisk, kPrior);
+  EXPECT_GT(learned->node, 0_B);
+  EXPECT_EQ(learned->node, history.learned(0.5, kRisk, kPrior)->node);
+  EXPECT_NEAR(learned->weight, history.learned(0.5, kRisk, kPrior)->weight, 1e-3);
 }
 
 }  // namespace

@@ -59,14 +59,15 @@ TEST(Replay, OfAnotherConfigurationItDecidesByThat) {
   EXPECT_LT(small.events.front().sizing.need, observed_only.events.front().sizing.need);
 }
 
-// A day of falls of 8 GiB each quarter of a minute, learned before the recording began.
+// A day on which what is left near running out went within ten seconds each hour, learned before
+// the recording began.
 TEST(Replay, SizesByWhatWasLearnedBefore) {
   GrowthHistory before;
   const Observation seen = tests::observed("mixed-128g");
   const Bytes capacity = seen.meminfo->mem_total;
-  constexpr Bytes kHigh = 40_GiB;
-  for (int second = 0; second < 86'400; second += 5) {
-    before.see_node(seconds{second}, capacity, second % 15 == 0 ? kHigh : kHigh - 8_GiB);
+  for (int second = 0; second < 86'400; second += 10) {
+    before.see_node(seconds{second}, capacity, 40_GiB);
+    before.see_left(seconds{second}, second % 3600 == 0 ? 0_B : 4_GiB, 1_GiB);
   }
   GrowthCheckpoint learned = before.checkpoint();
   learned.vm_share_permyriad = 7800;  // as the node's
@@ -81,22 +82,32 @@ TEST(Replay, SizesByWhatWasLearnedBefore) {
               .learned = known});
     return *run.result().events.at(0).sizing.need;
   };
-  EXPECT_GT(need(&learned), need(nullptr) + 1_GiB);
+  EXPECT_GT(need(&learned), need(nullptr) + 256_MiB);
 }
 
-/// Full looks each ten seconds at a node of which 50 GiB come and go. again: each is followed by a
-/// cheap look, as the daemon's are.
+/// Of this node all but this is taken.
+Observation with_left(const Observation& node, Bytes left) {
+  Observation seen = node;
+  const Bytes taken = *left_to_kubelet(account(seen)) - left;
+  *seen.root_stat->anon += taken;
+  *seen.meminfo->mem_available -= taken;
+  seen.meminfo->mem_free -= taken;
+  return seen;
+}
+
+/// Full looks each ten seconds at a node of which what is left comes and goes. again: each is
+/// followed by a cheap look, as the daemon's are.
 Replay replay_of_falls(bool again) {
-  Observation seen = tests::observed("mixed-128g");
-  seen.pods.clear();
+  Observation node = tests::observed("mixed-128g");
+  node.pods.clear();
   const config::AgentConfig config;
   ReplayRun run{config};
   for (int second = 0; second < 1800; second += 10) {
-    const Bytes available = second % 20 == 0 ? 60_GiB : 10_GiB;
+    const Observation seen = with_left(node, second % 20 == 0 ? 8_GiB : 10_MiB);
     Moment moment{.at = sys_seconds{seconds{1'800'000'000 + second}},
                   .since_boot = seconds{90'000 + second},
                   .mem_total = seen.meminfo->mem_total,
-                  .mem_available = available,
+                  .mem_available = seen.meminfo->mem_available,
                   .seen = &seen};
     run.take(moment);
     if (again) {
@@ -109,7 +120,7 @@ Replay replay_of_falls(bool again) {
 
 TEST(Replay, LearnsFromFullLooksAndNotTwice) {
   const Replay alone = replay_of_falls(false);
-  EXPECT_GT(alone.events.back().sizing.need, *alone.events.front().sizing.need + 256_MiB);
+  EXPECT_GT(alone.events.back().sizing.need, *alone.events.front().sizing.need + 128_MiB);
   const bool same = to_json(replay_of_falls(true))["events"] == to_json(alone)["events"];
   EXPECT_TRUE(same) << "a cheap look behind each full one changed something";
 }

@@ -22,9 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   GrowthHistory history;
   history.restore(*checkpoint);
   for (int second = 0; second < 60; second += 10) {
-    history.see_node(std::chrono::seconds{second}, checkpoint->capacity, checkpoint->capacity);
+    const eviction::Bytes left = eviction::scale(checkpoint->capacity, 60 - second, 60);
+    history.see_node(std::chrono::seconds{second}, checkpoint->capacity, left);
+    history.see_left(std::chrono::seconds{second}, left, checkpoint->capacity);
   }
-  const auto learned = history.learned(0.5, 10);
+  const auto learned = history.learned(0.5, 10, checkpoint->capacity);
   if (learned && !(learned->weight >= 0 && learned->weight <= 1)) {
     std::abort();
   }
