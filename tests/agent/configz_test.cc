@@ -9,11 +9,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/source_tree.h"
+
 namespace eviction::agent {
 namespace {
 
 std::string recorded(const std::string& node) {
-  std::ifstream file{std::string{FIXTURES} + '/' + node + "/truth/configz.json"};
+  std::ifstream file{std::string{tests::kFixtures} + '/' + node + "/truth/configz.json"};
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 

@@ -14,6 +14,7 @@
 
 #include "agent/plan.h"
 #include "agent/render.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -65,7 +66,7 @@ const std::vector<Fault> kFaults = {
 class FaultTest : public testing::TestWithParam<Fault> {
  protected:
   FaultTest() {
-    fs::copy(std::string{FIXTURES} + "/kubelet-1.36-dropin-pods",
+    fs::copy(std::string{tests::kFixtures} + "/kubelet-1.36-dropin-pods",
              tree_.path("node"),
              fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     for (const auto& entry : fs::recursive_directory_iterator{tree_.path("node")}) {

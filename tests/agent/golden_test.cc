@@ -14,6 +14,7 @@
 #include "agent/plan.h"
 #include "agent/render.h"
 #include "tests/support/named_nodes.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -51,7 +52,7 @@ void expect_node(const std::string& name, const std::string& root) {
 class GoldenRecorded : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenRecorded, PlanAndCheck) {
-  expect_node(GetParam(), std::string{FIXTURES} + "/" + GetParam());
+  expect_node(GetParam(), std::string{tests::kFixtures} + "/" + GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(,

@@ -16,6 +16,7 @@
 #include "tests/agent/sample_plan.h"
 #include "tests/support/golden.h"
 #include "tests/support/named_nodes.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::agent {
@@ -56,7 +57,7 @@ class MetricsOfRecorded : public testing::TestWithParam<const char*> {};
 
 TEST_P(MetricsOfRecorded, Golden) {
   tests::expect_golden(std::string{GetParam()} + ".metrics.txt",
-                       metrics_of_tree(std::string{FIXTURES} + "/" + GetParam()));
+                       metrics_of_tree(std::string{tests::kFixtures} + "/" + GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(,

@@ -14,6 +14,7 @@
 
 #include "agent/metrics.h"
 #include "tests/agent/sample_plan.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::agent {
 namespace {
@@ -62,7 +63,7 @@ Names metrics_served() {
   }
   status.record.last_failure = std::chrono::sys_seconds{};
   Names names = metrics_in(render_metrics(plan, status, 1));
-  for (const auto& entry : std::filesystem::directory_iterator{GOLDEN}) {
+  for (const auto& entry : std::filesystem::directory_iterator{tests::kGolden}) {
     if (entry.path().string().ends_with(".metrics.txt")) {
       names.merge(metrics_in(content_of(entry.path())));
     }

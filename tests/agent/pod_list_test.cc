@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/utc_time.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::agent {
 namespace {
@@ -19,7 +20,7 @@ using namespace literals;  // NOLINT(google-build-using-namespace): nothing but 
 using nlohmann::json;
 
 std::string recorded(const std::string& node) {
-  std::ifstream file{std::string{FIXTURES} + '/' + node + "/truth/pods.json"};
+  std::ifstream file{std::string{tests::kFixtures} + '/' + node + "/truth/pods.json"};
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 

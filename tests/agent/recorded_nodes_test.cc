@@ -13,6 +13,7 @@
 
 #include "agent/plan.h"
 #include "config/quantity.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::agent {
 namespace {
@@ -20,13 +21,13 @@ namespace {
 using nlohmann::json;
 
 Plan plan_of(const std::string& node) {
-  const std::string root = std::string{FIXTURES} + "/" + node;
+  const std::string root = std::string{tests::kFixtures} + "/" + node;
   cgroup::Buffer buffer;
   return make_plan(observe(open_host(root + "/proc", root + "/sys", root), {}, buffer), {});
 }
 
 json truth(const std::string& node, const std::string& file) {
-  std::ifstream stream{std::string{FIXTURES} + "/" + node + "/truth/" + file};
+  std::ifstream stream{std::string{tests::kFixtures} + "/" + node + "/truth/" + file};
   return json::parse(stream);
 }
 

@@ -25,6 +25,7 @@
 #include "cgroup/vmstat.h"
 #include "cgroup/zoneinfo.h"
 #include "tests/bench/walk_node.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::bench {
 namespace {
@@ -153,7 +154,7 @@ BENCHMARK(render)->Arg(250)->Arg(1000)->Unit(benchmark::kMicrosecond);
 /// A whole observation and plan, 10,000 times: the heap must not grow.
 void heap_growth(benchmark::State& state) {
   constexpr int kObservations = 10'000;
-  const agent::Host host = host_of(std::string{FIXTURES} + "/kubelet-1.36-dropin-pods");
+  const agent::Host host = host_of(std::string{tests::kFixtures} + "/kubelet-1.36-dropin-pods");
   cgroup::Buffer buffer;
   const auto look = [&] { return agent::make_plan(agent::observe(host, {}, buffer), {}); };
   for (int i = 0; i < 100; ++i) {

@@ -15,6 +15,7 @@
 #include "cgroup/process.h"
 #include "cgroup/vmstat.h"
 #include "cgroup/zoneinfo.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::cgroup {
 namespace {
@@ -26,7 +27,8 @@ using testing::IsEmpty;
 class RecordedNode : public testing::TestWithParam<const char*> {
  protected:
   static Directory open(const std::string& relative) {
-    auto directory = Directory::open(std::string{FIXTURES} + '/' + GetParam() + '/' + relative);
+    auto directory =
+        Directory::open(std::string{tests::kFixtures} + '/' + GetParam() + '/' + relative);
     EXPECT_TRUE(directory) << to_text(directory.error());
     return *std::move(directory);
   }
@@ -124,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(Nodes,
                                          "kubelet-1.36-dropin-pods"));
 
 Kubepods kubepods_of(const char* node) {
-  const auto sys = Directory::open(std::string{FIXTURES} + '/' + node + "/sys");
+  const auto sys = Directory::open(std::string{tests::kFixtures} + '/' + node + "/sys");
   const auto hierarchy = open_hierarchy(*sys);
   Buffer buffer;
   auto kubepods = read_kubepods(*hierarchy, *find_kubepods(*hierarchy), buffer);
@@ -174,7 +176,8 @@ TEST(RecordedPods, AVirtLauncherPod) {
 }
 
 TEST(RecordedHugepages, OfTheNodeThatHasThem) {
-  const auto sys = Directory::open(std::string{FIXTURES} + "/kubelet-1.36-dropin-hugepages/sys");
+  const auto sys =
+      Directory::open(std::string{tests::kFixtures} + "/kubelet-1.36-dropin-hugepages/sys");
   ASSERT_TRUE(sys);
   Buffer buffer;
   const auto pools = read_hugepages(*sys, buffer);

@@ -13,6 +13,7 @@
 #include "agent/policy/memory_account.h"
 #include "agent/recording/csv.h"
 #include "tests/agent/observed_node.h"
+#include "tests/support/source_tree.h"
 
 namespace eviction::agent::simulate {
 namespace {
@@ -38,7 +39,7 @@ constexpr std::array kRealNodes{
     "kubelet-1.36-dropin-pods", "kubelet-1.36-dropin-hugepages", "kubelet-1.20-flags"};
 
 Observation real_node(const char* name) {
-  const std::string root = std::string{FIXTURES} + "/" + name;
+  const std::string root = std::string{tests::kFixtures} + "/" + name;
   cgroup::Buffer buffer;
   return observe(open_host(root + "/proc", root + "/sys", root), {}, buffer);
 }

@@ -7,6 +7,7 @@
 
 #include "tests/support/kubelets.h"
 #include "tests/support/node_probe.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/temporary_tree.h"
 
 namespace eviction::tests {
@@ -16,7 +17,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 const std::filesystem::path kRecorded =
-    std::filesystem::path{FIXTURES} / "kubelet-1.36-dropin-pods";
+    std::filesystem::path{kFixtures} / "kubelet-1.36-dropin-pods";
 
 ConstructedNode recorded_4g() {
   ConstructedNode node;

@@ -11,11 +11,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/source_tree.h"
+
 namespace eviction::tests {
 
 /// Compares with tests/golden/NAME; UPDATE_GOLDEN=1 in the environment writes it instead.
 inline void expect_golden(const std::string& name, const std::string& actual) {
-  const std::filesystem::path path = std::filesystem::path{GOLDEN} / name;
+  const std::filesystem::path path = std::filesystem::path{kGolden} / name;
   if (std::getenv("UPDATE_GOLDEN") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
     std::filesystem::create_directories(path.parent_path());
     std::ofstream{path, std::ios::binary} << actual;
