@@ -61,16 +61,20 @@ void GrowthHistory::see_node(std::chrono::milliseconds since_boot,
   if (capacity_ > Bytes{} && difference > scale(capacity_, 1, 8)) {
     falls_ = fresh();
     vm_share_ = 0;
-    deepest_ = Bytes{};
+    lowest_left_.reset();
+    gone_near_ = Bytes{};
   }
   capacity_ = capacity;
   record(FallKind::kNodeLong).see(since_boot, mem_available);
 }
 
 void GrowthHistory::see_left(std::chrono::milliseconds since_boot, Bytes left, Bytes near) {
-  deepest_ = left >= near ? Bytes{} : std::max(deepest_, near - std::max(left, Bytes{}));
-  record(FallKind::kLeftFast).see(since_boot, Bytes{} - deepest_);
-  record(FallKind::kLeftSlow).see(since_boot, Bytes{} - deepest_);
+  const Bytes now = std::max(left, Bytes{});
+  const Bytes before = lowest_left_.value_or(now);
+  gone_near_ = now >= near ? Bytes{} : gone_near_ + std::max(std::min(before, near) - now, Bytes{});
+  lowest_left_ = now >= near ? now : std::min(before, now);
+  record(FallKind::kLeftFast).see(since_boot, Bytes{} - gone_near_);
+  record(FallKind::kLeftSlow).see(since_boot, Bytes{} - gone_near_);
 }
 
 void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers) {

@@ -84,7 +84,8 @@ class GrowthHistory {
 
   Bytes capacity_;
   double vm_share_ = 0;
-  Bytes deepest_;  ///< how far below near, at most, since there was more left
+  std::optional<Bytes> lowest_left_;  ///< since there was more than near
+  Bytes gone_near_;                   ///< of what is near running out, since then
   std::array<FallRecord, kFallKinds.size()> falls_;
 };
 

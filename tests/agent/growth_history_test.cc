@@ -212,6 +212,17 @@ TEST(GrowthHistory, EachPartOfTheWayCountsOnce) {
   EXPECT_LT(learned->weight, 0.3);
 }
 
+// As when a VM starts or ends, and the prior is another.
+TEST(GrowthHistory, WhatCountsAsNearMayChange) {
+  GrowthHistory history;
+  for (int at = 0; at < 3600; at += 10) {
+    const Bytes left = 1_GiB - scale(1_MiB, at, 100);
+    history.see_node(seconds{at}, 64_GiB, left);
+    history.see_left(seconds{at}, left, at % 600 < 300 ? kNear : 4_GiB);
+  }
+  EXPECT_LT(history.learned(0, kRisk, kPrior)->node, 2_MiB);
+}
+
 // A GiB an hour: nothing of it is within one reaction, and all of it is in the record of the hour.
 TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
   GrowthHistory history;
