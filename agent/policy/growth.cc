@@ -29,6 +29,7 @@ constexpr std::array<Quantile, 3> kContainers = {{{100, 400}, {10, 600}, {0.076,
 constexpr std::array<Quantile, 2> kVms = {{{10, 195}, {0.029, 1562}}};
 
 constexpr std::int64_t kPermyriad = 10'000;
+/// Source: the suite, tests/simulate/README.md, as the factor of near_running_out().
 constexpr std::int64_t kLeastOfPrior = 4;
 
 /// Log-linear between the points; before the first nothing, behind the last constant.
@@ -120,14 +121,18 @@ Growth expected_growth(const GrowthInput& input) {
       to_human(growth.prior),
       static_cast<double>(vms) * 100 / kPermyriad);
   if (input.learned) {
-    growth.reason += fmt::format(
-        "; learned {} with weight {:.0f} %: near running out the node lost no more "
-        "within a reaction (risk {:.2f} %); containers took {}, VMs {}",
-        to_human(input.learned->node),
-        100 * input.learned->weight,
-        static_cast<double>(input.risk_permyriad) * 100 / kPermyriad,
-        to_human(input.learned->containers),
-        to_human(input.learned->vms));
+    growth.reason +=
+        input.learned->node > Bytes{}
+            ? fmt::format(
+                  "; learned {} with weight {:.0f} %: near running out the node lost no "
+                  "more within a reaction (risk {:.2f} %)",
+                  to_human(input.learned->node),
+                  100 * input.learned->weight,
+                  static_cast<double>(input.risk_permyriad) * 100 / kPermyriad)
+            : "; nothing learned of it yet, as the node was not seen near running out";
+    growth.reason += fmt::format("; containers took {}, VMs {}",
+                                 to_human(input.learned->containers),
+                                 to_human(input.learned->vms));
   }
   const auto bound_by = [&growth](Bytes value, const char* why) {
     if (value < growth.bytes) {

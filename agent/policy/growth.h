@@ -70,8 +70,9 @@ inline constexpr std::chrono::seconds kPollInterval{10};
 /// risk of 1 % and less (see growth.cc), within growth-ceiling.
 [[nodiscard]] Bytes prior_growth(const GrowthInput& input);
 
-/// What is left until memory runs out counts as near from this on: where a threshold may stand, and
-/// as much again as is lost on the way to it.
+/// Less than this left until memory runs out is near it: two and a half priors, so no more is ever
+/// learned. Chosen by the suite of tests/simulate: with two the kernel kills more often, with three
+/// more pods are evicted without need.
 [[nodiscard]] Bytes near_running_out(Bytes prior);
 
 /// The prior, and the node's own record as far as there is one: with weight W the geometric mean of

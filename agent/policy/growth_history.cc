@@ -102,7 +102,7 @@ void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, By
 std::optional<LearnedGrowth> GrowthHistory::learned(double vm_share,
                                                     int risk_permyriad,
                                                     Bytes prior) const {
-  constexpr std::int64_t kPriorsOfHalfTheWeight = 4;
+  constexpr std::int64_t kPriorsOfHalfTheWeight = 4;  // by the suite, tests/simulate/README.md
   if (record(FallKind::kNodeLong).watched() == std::chrono::milliseconds{}) {
     return std::nullopt;
   }

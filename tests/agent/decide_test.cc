@@ -111,18 +111,6 @@ TEST(Decide, EnforceStagesWhatAGuardCannotKnow) {
   EXPECT_THAT(decision.reason, HasSubstr("settled"));
 }
 
-// Where the kubelet begins to evict, growth is what is left, but for rounding.
-TEST(Decide, WhatIsLeftAtTheThresholdIsGrowth) {
-  for (const char* name : {"mixed-128g", "k3s-32g", "vm-2t"}) {
-    SCOPED_TRACE(name);
-    const Plan plan = plan_of(tests::observed(name));
-    const Bytes to_fall = *plan.memory.kubelet_available - *plan.sizing.need;
-    const Bytes left = *left_to_kubelet(plan.memory) - to_fall;
-    EXPECT_GE(left, plan.sizing.growth->bytes);
-    EXPECT_LT(left, plan.sizing.growth->bytes + rounding_step(*plan.memory.capacity));
-  }
-}
-
 TEST(Decide, TheSameValueAgainIsNothingToDo) {
   const Plan first = plan_of(node());
   const Observation applied =

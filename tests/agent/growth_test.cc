@@ -155,7 +155,9 @@ TEST(ExpectedGrowth, TheCeilingHoldsForTheRecordToo) {
 TEST(ExpectedGrowth, ARecordOfNothingIsNone) {
   GrowthInput input = containers(64_GiB);
   input.learned = LearnedGrowth{.weight = 1};
-  EXPECT_EQ(expected_growth(input).bytes, usual_growth(64_GiB, 0));
+  const Growth growth = expected_growth(input);
+  EXPECT_EQ(growth.bytes, usual_growth(64_GiB, 0));
+  EXPECT_NE(growth.reason.find("nothing learned"), std::string::npos) << growth.reason;
 }
 
 GrowthInput any_input() {

@@ -39,5 +39,17 @@ TEST(Plan, CountsOnTheAllocatableCopyWhereTheKubeletHasOne) {
   }
 }
 
+// Where the kubelet begins to evict, growth is what is left, but for rounding.
+TEST(Plan, WhatIsLeftAtTheThresholdIsGrowth) {
+  for (const char* name : {"mixed-128g", "k3s-32g", "vm-2t"}) {
+    SCOPED_TRACE(name);
+    const Plan plan = make_plan(tests::observed(name), config::AgentConfig{});
+    const Bytes to_fall = *plan.memory.kubelet_available - *plan.sizing.need;
+    const Bytes left = *left_to_kubelet(plan.memory) - to_fall;
+    EXPECT_GE(left, plan.sizing.growth->bytes);
+    EXPECT_LT(left, plan.sizing.growth->bytes + rounding_step(*plan.memory.capacity));
+  }
+}
+
 }  // namespace
 }  // namespace eviction::agent
