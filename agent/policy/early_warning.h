@@ -75,7 +75,7 @@ class EarlyWarning {
 
 /// From this probability of reaching the threshold within five minutes on the early warning counts
 /// it. Source: the best F1 on two days of a public trace, see tests/forecast.
-inline constexpr double kWarningProbability = 0.3;
+inline constexpr double kWarningProbability = 0.25;
 
 /// Below this headroom it is low: what this node was seen to lose within five minutes, or a
 /// fiftieth of its memory, whichever is more.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
@@ -19,8 +20,12 @@ constexpr std::chrono::hours kHalfLife{6};
 constexpr std::chrono::minutes kPause{2};
 /// A horizon is predicted for so many times while it passes.
 constexpr int kStepsPerHorizon = 30;
-/// A fall of less than half its usual size is none.
+/// A fall of less than half the usual size within the horizon is none.
 constexpr double kUsualPart = 0.5;
+/// What happened lately is what happened within this part of the horizon, and a fall there is one
+/// from this part of the usual size on.
+constexpr int kLately = 10;
+constexpr double kUsualPartLately = 0.15;
 /// Falls of another trend count, too, as there may be few of this one.
 constexpr double kOtherTrend = 0.1;
 /// As if this had been seen before anything was: a fall that is large enough, 0.3 times of 2. What
@@ -66,16 +71,22 @@ std::string to_horizon(std::chrono::seconds horizon) {
 
 HorizonRecord::HorizonRecord(std::chrono::seconds horizon) : horizon_{horizon} {}
 
-HorizonRecord::Trend HorizonRecord::trend(Bytes available) const {
+HorizonRecord::Trend HorizonRecord::trend(milliseconds now, Bytes available) const {
   if (pending_.empty() || seen_ <= 0) {
-    return Trend::kLevel;
+    return kLevel;
   }
-  const auto fall = static_cast<double>((pending_.front().available - available).value());
-  const double usual = kUsualPart * fallen_ / seen_;
-  if (std::abs(fall) <= usual) {
-    return Trend::kLevel;
-  }
-  return fall > 0 ? Trend::kFalling : Trend::kRising;
+  const auto move = [&](const Pending& before, double usual_part) -> std::size_t {
+    const auto fall = static_cast<double>((before.available - available).value());
+    if (std::abs(fall) <= usual_part * fallen_ / seen_) {
+      return 1;
+    }
+    return fall > 0 ? 2 : 0;
+  };
+  const auto lately =
+      std::find_if(pending_.rbegin(), std::prev(pending_.rend()), [&](const Pending& before) {
+        return now - before.at >= horizon_ / kLately;
+      });
+  return 3 * move(pending_.front(), kUsualPart) + move(*lately, kUsualPartLately);
 }
 
 double HorizonRecord::raw_probability(Trend trend, Bytes headroom) const {
@@ -84,7 +95,7 @@ double HorizonRecord::raw_probability(Trend trend, Bytes headroom) const {
   double reached = kPriorReached;
   for (std::size_t i = 0; i < kTrends; ++i) {
     const auto& falls = falls_.at(i);
-    const double weight = i == static_cast<std::size_t>(trend) ? 1 : kOtherTrend;
+    const double weight = i == trend ? 1 : kOtherTrend;
     const auto* const here = falls.begin() + bucket;
     seen += weight * std::accumulate(falls.begin(), falls.end(), 0.0);
     reached += weight * (std::accumulate(here + 1, falls.end(), 0.0) + *here / 2);
@@ -153,7 +164,7 @@ void HorizonRecord::score(const Prediction& prediction, bool reached) {
 void HorizonRecord::resolve(const Pending& pending) {
   forget(pending.at);
   const Bytes fall = std::max(pending.available - pending.lowest, Bytes{});
-  falls_.at(static_cast<std::size_t>(pending.trend)).at(bucket_of(fall, kBuckets)) += 1;
+  falls_.at(pending.trend).at(bucket_of(fall, kBuckets)) += 1;
   fallen_ += static_cast<double>(fall.value());
   seen_ += 1;
   bool reached = false;
@@ -192,7 +203,7 @@ void HorizonRecord::see(milliseconds now,
     forgotten_until_.reset();
   }
   last_ = now;
-  const Trend trend_now = trend(available);
+  const Trend trend_now = trend(now, available);
   resolve_due(now, available);
   reached_ = headroom && *headroom <= Bytes{};
   now_ = predict(trend_now, available, headroom, true);

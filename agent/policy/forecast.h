@@ -44,8 +44,8 @@ struct Forecast {
 /// "30s", "1min", "5min", "15min".
 [[nodiscard]] std::string to_horizon(std::chrono::seconds horizon);
 
-/// How often available memory fell how far within one time, by whether it was falling before, and
-/// how often what was predicted from that came true. Predictions are tried on two levels: the
+/// How often available memory fell how far within one time, by whether it was falling before and
+/// whether it still was, and how often what was predicted from that came true. Predictions are tried on two levels: the
 /// threshold, and one that this node often reaches, because most nodes never reach a threshold.
 /// What came of both corrects what is told of either, and what came of the threshold that once
 /// more. Half of what was seen is forgotten within six hours of watching. Pure.
@@ -64,9 +64,11 @@ class HorizonRecord {
   [[nodiscard]] HorizonForecast forecast() const;
 
  private:
-  /// Where the level was before the look, as that compares with how far it usually falls.
-  enum class Trend { kRising, kLevel, kFalling };
-  static constexpr std::size_t kTrends = 3;
+  /// How the level moved over the last horizon and how over the last tenth of it, both by whether
+  /// it rose, stayed or fell: 3 * the one + the other.
+  using Trend = std::size_t;
+  static constexpr std::size_t kTrends = 9;
+  static constexpr Trend kLevel = 4;
   /// Bucket 0: no fall. Bucket b ends at 1 MiB * 2^((b-1)/4), the last at 16 TiB.
   static constexpr std::size_t kBuckets = 98;
   static constexpr std::size_t kBins = 12;
@@ -83,7 +85,7 @@ class HorizonRecord {
     Bytes available;
     Bytes lowest;
     bool looked = false;  ///< there was a look since then, within the horizon
-    Trend trend = Trend::kLevel;
+    Trend trend = kLevel;
     std::array<std::optional<Prediction>, 2> predictions = {};
   };
 
@@ -92,7 +94,7 @@ class HorizonRecord {
     double reached = 0;
   };
 
-  [[nodiscard]] Trend trend(Bytes available) const;
+  [[nodiscard]] Trend trend(std::chrono::milliseconds now, Bytes available) const;
   [[nodiscard]] std::optional<Prediction> predict(Trend trend,
                                                   Bytes available,
                                                   std::optional<Bytes> headroom,

@@ -23,7 +23,7 @@ const std::string kStalls = "tasks stall";
 
 TEST(EarlyWarning, NeedsAllThreeAtTwoLooks) {
   const WarningInput all = input(0.5, 1_GiB, kStalls);
-  for (const WarningInput& part : {input(0.29, 1_GiB, kStalls),
+  for (const WarningInput& part : {input(0.24, 1_GiB, kStalls),
                                    input(std::nullopt, 1_GiB, kStalls),
                                    input(0.9, 3_GiB, kStalls),
                                    input(0.9, 1_GiB, "")}) {

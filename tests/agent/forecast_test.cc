@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/policy/forecast.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -65,6 +66,22 @@ TEST(Forecaster, KnowsAFallThatItSawBefore) {
   EXPECT_GT(*falling.median, seconds{30});
   EXPECT_LT(*falling.median, seconds{300});
   EXPECT_LE(*falling.worst_decile, *falling.median);
+}
+
+// Each second fall of a saw ends half way: there, as low and with as large a fall behind it, it
+// matters whether it falls on.
+TEST(Forecaster, AFallThatHasEndedIsNone) {
+  const Course half = [](int second) {
+    return second / 1200 % 2 == 0 ? saw(second) : std::max(saw(second), 3.0);
+  };
+  constexpr int kDay = 24 * 3600;
+  const Forecast falling = watched(half, kDay + 1080).forecast();
+  const Forecast ended = watched(half, kDay + 1200 + 1080 + 40).forecast();
+  ASSERT_TRUE(within_five_minutes(falling).probability) << within_five_minutes(falling).absent;
+  ASSERT_TRUE(within_five_minutes(ended).probability) << within_five_minutes(ended).absent;
+  EXPECT_GT(*within_five_minutes(falling).probability, 0.5);
+  EXPECT_LT(*within_five_minutes(ended).probability,
+            *within_five_minutes(falling).probability / 2);
 }
 
 TEST(Forecaster, WhatIsReachedIsCertain) {
