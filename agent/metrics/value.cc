@@ -146,10 +146,11 @@ void add_growth(Families& families, const Sizing& sizing) {
     return;
   }
   const LearnedGrowth& learned = *growth->learned;
-  families.gauge("growth_learned_bytes",
-                 "Largest fall, and largest rise of the pods' memory, within the window, that the "
-                 "agent remembers of this node; of the node within one reaction only what was lost "
-                 "near running out.");
+  families.gauge(
+      "growth_learned_bytes",
+      "Fall, and rise of the pods' memory, within the window, that all but [agent] risk of "
+      "what the agent remembers of this node stayed within; of the node within one "
+      "reaction only what was lost near running out.");
   families.add(learned.node, {{"class", "node"}, {"window", "reaction"}});
   families.add(learned.node_long, {{"class", "node"}, {"window", "5min"}});
   families.add(learned.containers, {{"class", "container"}, {"window", "reaction"}});

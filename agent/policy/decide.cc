@@ -39,6 +39,14 @@ Bytes level(const std::optional<Bytes>& hard, const std::optional<Bytes>& soft, 
   return std::max(hard.value_or(Bytes{}), soft ? *soft - poll : Bytes{});
 }
 
+Bytes poll_of(const Plan& plan) {
+  return plan.sizing.growth ? plan.sizing.growth->per_poll : Bytes{};
+}
+
+Bytes level_of(const Plan& plan) {
+  return level(plan.sizing.hard, plan.sizing.soft, poll_of(plan));
+}
+
 const Guard* first_against(const Plan& plan) {
   const auto found =
       std::ranges::find_if(plan.guards, [](const Guard& guard) { return guard.ok == false; });
@@ -129,18 +137,26 @@ std::optional<Decision> about_armed(const Plan& plan, const Situation& situation
   return std::nullopt;
 }
 
-/// Whether what the agent withdrew may come back: this run of the kubelet has it, the plan asks for
-/// it, and the next start would reject no pod for it.
-std::optional<Decision> about_withdrawn(const Plan& plan) {
+/// Whether the file is as the agent left it when it shrank or withdrew this value.
+bool is_taken_back(const Kubelet& kubelet, const config::MemoryEviction& value) {
+  const auto now = armed(kubelet);
+  return kubelet.withdrawn ? !kubelet.file_content
+                           : now && now->hard && value.hard && *now->hard < *value.hard;
+}
+
+/// Whether what the agent shrank or withdrew may come back: this run of the kubelet has it, the
+/// plan asks for it, and the next start would reject no pod for it.
+std::optional<Decision> about_taken_back(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
-  if (!kubelet || kubelet->file_content || !kubelet->withdrawn || !kubelet->proven ||
-      !plan.memory.capacity || !is_safe(plan)) {
+  if (!kubelet || !kubelet->proven || !plan.memory.capacity || !is_safe(plan)) {
     return std::nullopt;
   }
   const auto value = config::parse_own_file(kubelet->committed, kubelet->file);
+  if (!value || !is_taken_back(*kubelet, *value)) {
+    return std::nullopt;
+  }
   const Bytes step = rounding_step(*plan.memory.capacity);
-  if (!value || !close(value->hard, plan.sizing.hard, step) ||
-      !close(value->soft, plan.sizing.soft, step)) {
+  if (!close(value->hard, plan.sizing.hard, step) || !close(value->soft, plan.sizing.soft, step)) {
     return std::nullopt;
   }
   const auto bound = requests_bound(plan.observation, plan.memory, step);
@@ -302,8 +318,11 @@ bool is_armed(const Plan& plan) {
   if (!now || !plan.memory.capacity) {
     return false;
   }
+  const Sizing& sizing = plan.sizing;
   const Bytes step = rounding_step(*plan.memory.capacity);
-  return close(now->hard, plan.sizing.hard, step) && close(now->soft, plan.sizing.soft, step);
+  const bool useless = (now->hard && *now->hard < sizing.hard_effective) ||
+                       (now->soft && *now->soft < sizing.soft_effective);
+  return !useless && close(now->hard, sizing.hard, step) && close(now->soft, sizing.soft, step);
 }
 
 bool asks_for_less(const Plan& plan) {
@@ -313,9 +332,8 @@ bool asks_for_less(const Plan& plan) {
       (now->hard && !plan.sizing.hard)) {
     return false;
   }
-  const Bytes poll = plan.sizing.growth ? plan.sizing.growth->per_poll : Bytes{};
-  const Bytes before = level(now->hard, now->soft, poll);
-  const Bytes after = level(plan.sizing.hard, plan.sizing.soft, poll);
+  const Bytes before = level(now->hard, now->soft, poll_of(plan));
+  const Bytes after = level_of(plan);
   return !is_armed(plan) &&
          (after < before || close(before, after, rounding_step(*plan.memory.capacity)));
 }
@@ -325,7 +343,19 @@ void LowerWatch::tell(const Plan& plan, std::chrono::seconds now, Situation& sit
     since_.reset();
     return;
   }
-  since_ = since_.value_or(now);
+  const Bytes asked = level_of(plan);
+  const auto begin = [&] {
+    since_ = now;
+    highest_ = asked;
+  };
+  if (!since_) {
+    begin();
+  }
+  highest_ = std::max(highest_, asked);
+  if (now - *since_ >= kSlowToLower &&
+      !close(highest_, asked, rounding_step(*plan.memory.capacity))) {
+    begin();
+  }
   situation.lower_for = now - *since_;
 }
 
@@ -336,7 +366,7 @@ Decision decide(const Plan& plan, const Situation& situation) {
   if (std::optional<Decision> decision = about_armed(plan, situation)) {
     return *decision;
   }
-  if (std::optional<Decision> decision = about_withdrawn(plan)) {
+  if (std::optional<Decision> decision = about_taken_back(plan)) {
     return *decision;
   }
   if (const std::optional<std::string> why = nothing_to_apply(plan)) {

@@ -80,11 +80,13 @@ struct Situation {
   std::optional<std::string> staged = {};  ///< what stands beside the file
   /// Why the configuration allows no restart of this kubelet; empty: it does.
   std::string restart_forbidden = {};
-  /// How long asks_for_less() has held. Absent: it does not.
+  /// How long asks_for_less() has held, by LowerWatch. Absent: it does not.
   std::optional<std::chrono::seconds> lower_for = {};
 };
 
-/// Watches plans for asks_for_less().
+/// Watches plans for asks_for_less(). A plan that asks for clearly less than another one of the
+/// time does not count yet, and the time begins anew: what a node needs at one hour of the day, the
+/// next day brings again.
 class LowerWatch {
  public:
   /// After each plan, before its decision. now: of a clock that runs on.
@@ -92,12 +94,13 @@ class LowerWatch {
 
  private:
   std::optional<std::chrono::seconds> since_;
+  Bytes highest_;  ///< that was asked for since then
 };
 
 /// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
 /// withdrawn in every mode but observe, whatever else holds, but where the kubelet would not start
-/// without it; estimated requests count with their lower end for this. One that was withdrawn comes
-/// back while the kubelet still runs with it and the plan asks for it. Nothing else is done while a
+/// without it; estimated requests count with their lower end for this. One that was comes back
+/// while the kubelet still runs with it and the plan asks for it. Nothing else is done while a
 /// guard does not allow it.
 [[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
 
@@ -107,7 +110,7 @@ class LowerWatch {
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
 /// Whether our file has the plan's value, or one so close that a change is not worth a restart: two
-/// rounding steps, a fortieth of it, or 64 MiB.
+/// rounding steps, a fortieth of it, or upwards 64 MiB. Never one that fires too late to be of use.
 [[nodiscard]] bool is_armed(const Plan& plan);
 
 /// Whether the plan asks for something else than is armed that protects no more: eviction would not

@@ -45,10 +45,10 @@ struct Forecast {
 [[nodiscard]] std::string to_horizon(std::chrono::seconds horizon);
 
 /// How often available memory fell how far within one time, by whether it was falling before and
-/// whether it still was, and how often what was predicted from that came true. Predictions are tried on two levels: the
-/// threshold, and one that this node often reaches, because most nodes never reach a threshold.
-/// What came of both corrects what is told of either, and what came of the threshold that once
-/// more. Half of what was seen is forgotten within six hours of watching. Pure.
+/// whether it still was, and how often what was predicted from that came true. Predictions are
+/// tried on two levels: the threshold, and one that this node often reaches, because most nodes
+/// never reach a threshold. What came of both corrects what is told of either, and what came of the
+/// threshold that once more. Half of what was seen is forgotten within six hours of watching. Pure.
 class HorizonRecord {
  public:
   explicit HorizonRecord(std::chrono::seconds horizon);

@@ -143,7 +143,8 @@ std::optional<Bytes> available_low(const MemoryAccount& memory,
   return std::min(*memory.kubelet_available, *circumstances.available_low);
 }
 
-Guard headroom_now(const MemoryAccount& memory,
+Guard headroom_now(const Observation& seen,
+                   const MemoryAccount& memory,
                    const Sizing& sizing,
                    const Circumstances& circumstances) {
   const std::optional<Bytes> value = sizing.soft   ? sizing.soft
@@ -152,6 +153,13 @@ Guard headroom_now(const MemoryAccount& memory,
   const std::optional<Bytes> low = available_low(memory, circumstances);
   if (!low || !value) {
     return {"headroom-now", std::nullopt, "available memory is unknown"};
+  }
+  const auto now = seen.kubelet ? armed(*seen.kubelet) : std::nullopt;
+  if (now && *value <= (sizing.soft ? now->soft : now->hard).value_or(Bytes{})) {
+    return {
+        "headroom-now",
+        true,
+        fmt::format("{} is no more than what is armed, and there for the low", to_human(*value))};
   }
   const Bytes slack = rounding_step(*memory.capacity);
   return {"headroom-now",
@@ -270,6 +278,10 @@ Bounds bounds(const Observation& observation,
   if (const auto low = available_low(memory, circumstances)) {
     all.headroom = *low - need.step;
   }
+  if (const auto now = observation.kubelet ? armed(*observation.kubelet) : std::nullopt) {
+    all.armed_hard = now->hard.value_or(Bytes{});
+    all.armed_soft = now->soft.value_or(Bytes{});
+  }
   if (is_static_memory_manager(observation)) {
     all.no_hard =
         "memoryManagerPolicy Static allows no hard threshold but the one in reservedMemory";
@@ -288,7 +300,7 @@ std::vector<Guard> guards(const Observation& observation,
                           const config::AgentConfig& config,
                           const Circumstances& circumstances) {
   std::vector<Guard> all = {requests_fit(observation, memory, sizing),
-                            headroom_now(memory, sizing, circumstances),
+                            headroom_now(observation, memory, sizing, circumstances),
                             kubepods_room(observation, memory, sizing),
                             reserved_fit(observation, memory, sizing),
                             memory_manager(observation, sizing),

@@ -57,7 +57,7 @@ std::vector<Term> blind_terms(const NeedInput& input, const Blind& blind, bool b
                    "/proc/meminfo: PageTables and SecPageTables to AnonPages and Shmem"});
   terms.push_back({"active-file",
                    Bytes{} - input.active_file_low,
-                   "page cache the kubelet counts as used (a): 0 until its low is learned",
+                   "page cache the kubelet counts as used (a): 0 of it, as it may all go",
                    "prior"});
   if (blind.unused > Bytes{}) {
     terms.push_back({"kubepods-limit",
@@ -119,9 +119,14 @@ std::optional<Bytes> soft_value(const Need& need, const Bounds& bounds) {
   }
   Bytes value = need.soft;
   if (bounds.headroom) {
-    value = std::min(value, round_down(*bounds.headroom, need.step));
+    value = std::min(value, std::max(round_down(*bounds.headroom, need.step), bounds.armed_soft));
   }
   return value >= need.soft_effective && value > Bytes{} ? std::optional{value} : std::nullopt;
+}
+
+std::optional<Bytes> headroom_of_hard(const Bounds& bounds) {
+  return bounds.headroom ? std::optional{std::max(*bounds.headroom, bounds.armed_hard)}
+                         : std::nullopt;
 }
 
 /// The hard value that passes its guards and still fires in time.
@@ -130,7 +135,7 @@ std::optional<Bytes> hard_value(const Need& need, const Bounds& bounds) {
     return std::nullopt;
   }
   Bytes value = need.hard;
-  for (const std::optional<Bytes>& bound : {bounds.hard, bounds.headroom}) {
+  for (const std::optional<Bytes>& bound : {bounds.hard, headroom_of_hard(bounds)}) {
     if (bound && *bound < value) {
       value = fitting(*bound, need.step).value_or(Bytes{});
     }
@@ -142,7 +147,8 @@ std::string to_fit_all(const Sizing& sizing, const Bounds& bounds) {
   if (bounds.no_hard) {
     return *bounds.no_hard;
   }
-  const bool by_holder = bounds.hard && (!bounds.headroom || *bounds.hard < *bounds.headroom);
+  const bool by_holder =
+      bounds.hard && (!bounds.headroom || *bounds.hard < *headroom_of_hard(bounds));
   return fmt::format("for the full hard value free {} of {}",
                      to_human(*sizing.shortfall),
                      by_holder ? bounds.hard_holder : "memory in use");
@@ -234,9 +240,11 @@ Sizing size(const Need& need, const Bounds& bounds, const Growth& growth) {
   sizing.growth = growth;
   sizing.terms = need.terms;
   sizing.need = need.hard;
+  sizing.hard_effective = need.hard_effective;
+  sizing.soft_effective = need.soft_effective;
   sizing.hard = hard_value(need, bounds);
   Bytes fits = need.hard;
-  for (const std::optional<Bytes>& bound : {bounds.hard, bounds.headroom}) {
+  for (const std::optional<Bytes>& bound : {bounds.hard, headroom_of_hard(bounds)}) {
     fits = bound ? std::min(fits, *bound) : fits;
   }
   sizing.shortfall = need.hard - fits;

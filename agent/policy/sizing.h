@@ -34,8 +34,8 @@ struct NeedInput {
   Bytes reserve;                      ///< R
   Bytes kernel;                       ///< K
   Bytes page_tables;                  ///< what K grows by until memory runs out
-  Bytes active_file_low;              ///< a at its lowest
-  std::optional<Bytes> outside_peak;  ///< S at its highest; absent: unknown
+  Bytes active_file_low;              ///< a at its lowest; 0 where that is not known
+  std::optional<Bytes> outside_peak;  ///< S at its highest, or of this look; absent: unknown
   std::optional<Bytes> reserved;      ///< V; absent: kubepods has no limit
   bool allocatable_copy = true;       ///< a hard threshold holds on kubepods' limit, too
   Bytes hugepages;                    ///< pool of hugepages: part of K and of S
@@ -68,6 +68,8 @@ struct Bounds {
   std::optional<std::string> no_hard;  ///< why there can be no hard threshold at all
   std::optional<std::string> no_soft;  ///< why there can be no soft threshold at all
   std::optional<Bytes> kubepods_room;  ///< binds hard and reclaim together, by the allocatable copy
+  Bytes armed_hard = {};  ///< headroom does not bind what is in our file already: it is
+  Bytes armed_soft = {};  ///< there for the low
 };
 
 /// What is to be set.
@@ -77,15 +79,17 @@ struct Sizing {
   std::optional<Bytes> hard;
   std::optional<Bytes> soft;
   std::optional<Bytes> reclaim;
+  Bytes hard_effective = {};  ///< below these a value is useless: see Need
+  Bytes soft_effective = {};
   std::optional<Bytes> shortfall;     ///< what would have to move for the full hard value to pass
   std::string reason;                 ///< why this instrument, in words
   std::vector<Term> terms;            ///< that add up to need
   std::optional<Growth> growth = {};  ///< how its term came about; absent: not sized
 };
 
-/// Chooses the instrument: the full hard value if it passes, else the largest effective hard value
-/// with the full need as soft above it, else soft alone, else none. A value below its effective
-/// need is never chosen.
+/// Chooses the instrument: the full hard value if it passes, else the largest effective hard value,
+/// with a soft one above it where there can be one (the full need, or what headroom leaves), else
+/// soft alone, else none. A value below its effective need is never chosen.
 [[nodiscard]] Sizing size(const Need& need, const Bounds& bounds, const Growth& growth);
 
 }  // namespace eviction::agent

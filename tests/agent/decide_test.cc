@@ -131,13 +131,19 @@ TEST(Decide, AValueIsArmedWhenTheFileHasItOrNearlySo) {
   EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.soft = hard})))) << "another instrument";
 }
 
-TEST(Decide, OnASmallNodeSixtyFourMebibytesAreNotWorthARestart) {
+TEST(Decide, UpToSixtyFourMebibytesAreNotWorthARestart) {
   const Observation small = tests::observed("k3s-32g");
-  const Bytes hard = *plan_of(small).sizing.hard;
-  EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard - 64_MiB}))));
-  EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard - 80_MiB}))));
+  const Plan plan = plan_of(small);
+  const Bytes hard = *plan.sizing.hard;
+  EXPECT_FALSE(is_armed(plan_of(with_file(node(), {.hard = full_hard() - 80_MiB}))));
   EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = hard + 32_MiB}))));
   EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = hard + 48_MiB})))) << "a day later";
+
+  const Bytes least = plan.sizing.hard_effective;
+  ASSERT_GT(least, hard - 64_MiB) << "or it is not what this is about";
+  EXPECT_TRUE(is_armed(plan_of(with_file(small, {.hard = least}))));
+  EXPECT_FALSE(is_armed(plan_of(with_file(small, {.hard = least - 1_MiB}))))
+      << "with less the kernel may kill first";
 }
 
 TEST(Decide, OnALargeNodeAFortiethIsNotWorthARestart) {
@@ -158,6 +164,44 @@ TEST(Decide, RaisesAtOnceAndLowersAfterADay) {
             Act::kNothing);
   EXPECT_EQ(decide(plan_of(high), {.mode = Mode::kEnforce, .lower_for = hours{24}}).act,
             Act::kApply);
+}
+
+// 24 h of which the first two asked for most.
+TEST(Decide, LowersOnlyToWhatTheWholeDayAskedFor) {
+  const Observation high = with_file(node(), {.hard = full_hard() + full_hard()});
+  Observation busy = high;
+  busy.meminfo->mem_free = busy.meminfo->mem_free - 400_MiB;  // the kernel holds it
+  const Plan by_day = plan_of(busy);
+  const Plan by_night = plan_of(high);
+  ASSERT_GT(*by_day.sizing.hard, *by_night.sizing.hard + 200_MiB);
+  ASSERT_TRUE(asks_for_less(by_day));
+  LowerWatch watch;
+  Situation situation{.mode = Mode::kEnforce};
+  for (int hour = 0; hour <= 24; ++hour) {
+    watch.tell(hour < 2 ? by_day : by_night, hours{hour}, situation);
+    EXPECT_EQ(decide(by_night, situation).act, Act::kNothing) << hour;
+  }
+  watch.tell(by_night, hours{47}, situation);
+  EXPECT_EQ(decide(by_night, situation).act, Act::kNothing);
+  watch.tell(by_night, hours{48}, situation);
+  EXPECT_EQ(decide(by_night, situation).act, Act::kApply);
+}
+
+// It is there for the low: while it evicts, nothing is to be made of its firing.
+TEST(Decide, AnArmedValueThatMemoryWentBelowStays) {
+  Circumstances low = all_well();
+  low.available_low = full_hard() - 50_MiB;
+  const Plan plan = plan_of(with_file(node(), {.hard = full_hard()}), low);
+  EXPECT_EQ(plan.sizing.hard, full_hard());
+  EXPECT_TRUE(is_armed(plan));
+  EXPECT_FALSE(asks_for_less(plan));
+  EXPECT_EQ(outcome(plan), PlanOutcome::kApplicable);
+  EXPECT_NE(plan_of(node(), low).sizing.hard, full_hard()) << "a new one must not fire at once";
+
+  const Bytes soft = full_hard() + 500_MiB;
+  const Plan both = plan_of(with_file(with_room(node(), 100_MiB), {.soft = soft}), low);
+  EXPECT_EQ(both.sizing.instrument, Instrument::kSoft);
+  EXPECT_GT(both.sizing.soft.value_or(Bytes{}), *low.available_low);
 }
 
 // Where VMs come and go by the hour, the same need is carried by one instrument or by two.
@@ -325,6 +369,22 @@ TEST(Decide, AWithdrawnValueComesBackWithoutARestart) {
   EXPECT_EQ(decide(plan_of(seen, circumstances), {.mode = Mode::kEnforce}).act, Act::kRestore);
 }
 
+// A VM started, for which the file was made smaller, and ended.
+TEST(Decide, AShrunkValueComesBackWithoutARestart) {
+  Observation seen = withdrawn(full_hard());
+  seen.kubelet->withdrawn = false;
+  seen.kubelet->file_content = config::render_drop_in({.hard = full_hard() - 200_MiB});
+  const Decision decision = decide(plan_of(seen), {.mode = Mode::kEnforce});
+  EXPECT_EQ(decision.act, Act::kRestore) << decision.reason;
+  EXPECT_EQ(decision.content, seen.kubelet->committed);
+  seen.kubelet->proven = false;
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kApply)
+      << "this run of the kubelet may have another value";
+  seen.kubelet->proven = true;
+  seen.kubelet->committed = config::render_drop_in({.hard = full_hard() - 300_MiB});
+  EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kApply) << "it was less";
+}
+
 TEST(Decide, AWithdrawnValueStaysAwayWhereAnyDoubtIs) {
   const Observation good = withdrawn(full_hard());
   const auto restores = [](const Observation& seen) {
@@ -338,9 +398,9 @@ TEST(Decide, AWithdrawnValueStaysAwayWhereAnyDoubtIs) {
   Observation by_hand = good;
   by_hand.kubelet->withdrawn = false;
   EXPECT_FALSE(restores(by_hand)) << "somebody removed the file";
-  Observation shrunk = good;
-  shrunk.kubelet->file_content = config::render_drop_in({.hard = 1_GiB});
-  EXPECT_FALSE(restores(shrunk)) << "there is a file";
+  Observation others = good;
+  others.kubelet->file_content = "kind: KubeletConfiguration\n";
+  EXPECT_FALSE(restores(others)) << "there is a file";
   Observation illegible = good;
   illegible.kubelet->committed = "kind: KubeletConfiguration\n";
   EXPECT_FALSE(restores(illegible));

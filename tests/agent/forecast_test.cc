@@ -80,8 +80,7 @@ TEST(Forecaster, AFallThatHasEndedIsNone) {
   ASSERT_TRUE(within_five_minutes(falling).probability) << within_five_minutes(falling).absent;
   ASSERT_TRUE(within_five_minutes(ended).probability) << within_five_minutes(ended).absent;
   EXPECT_GT(*within_five_minutes(falling).probability, 0.5);
-  EXPECT_LT(*within_five_minutes(ended).probability,
-            *within_five_minutes(falling).probability / 2);
+  EXPECT_LT(*within_five_minutes(ended).probability, *within_five_minutes(falling).probability / 2);
 }
 
 TEST(Forecaster, WhatIsReachedIsCertain) {
