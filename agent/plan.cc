@@ -70,8 +70,8 @@ Growth grow(const Plan& plan,
   }
   input.headroom = headroom;
   if (history != nullptr) {
-    input.learned =
-        history->learned(vm_share(plan, input), config.risk_permyriad, prior_growth(input));
+    input.learned = history->learned(
+        capacity, vm_share(plan, input), config.risk_permyriad, prior_growth(input));
   }
   return expected_growth(input);
 }

@@ -59,8 +59,8 @@ void FallRecord::see(std::chrono::milliseconds now, Bytes level) {
     begin(look);
     return;
   }
-  // Between two looks further apart than the window anything may have been within it.
-  const std::chrono::milliseconds since = std::min(now - window_, last_->at);
+  // What fell between two looks may have fallen at any moment between them.
+  const std::chrono::milliseconds since = last_->at - window_;
   while (!highest_.empty() && highest_.front().at < since) {
     highest_.pop_front();
   }

@@ -22,8 +22,9 @@ struct FallCheckpoint {
   bool operator==(const FallCheckpoint&) const = default;
 };
 
-/// How far a level falls within a window of fixed length: the largest fall of each window, one
-/// after the other, in a histogram whose weights halve every half-life. A fall weighs as much as it
+/// How far a level falls within a window of fixed length and the time between two looks, since it
+/// may all have fallen at the end of that: the largest fall of each window, one after the other, in
+/// a histogram whose weights halve every half-life. A fall weighs as much as it
 /// takes, because of two falls the larger is as much likelier to be the one that crosses a
 /// threshold. Only watched time makes it older: over a pause it neither learns nor forgets. Pure.
 class FallRecord {

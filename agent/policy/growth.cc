@@ -129,7 +129,7 @@ Growth expected_growth(const GrowthInput& input) {
                   to_human(input.learned->node),
                   100 * input.learned->weight,
                   static_cast<double>(input.risk_permyriad) * 100 / kPermyriad)
-            : "; nothing learned of it yet, as the node was not seen near running out";
+            : "; nothing is remembered of how the last of its memory went";
     growth.reason += fmt::format("; containers took {}, VMs {}",
                                  to_human(input.learned->containers),
                                  to_human(input.learned->vms));
@@ -142,14 +142,15 @@ Growth expected_growth(const GrowthInput& input) {
   };
   if (input.headroom) {
     bound_by(std::max(*input.headroom, std::min(usual_growth(input.capacity, vms), growth.prior)),
-             "bounded by what the pods present can still take");
+             "bounded by what the pods present can still take, and not below the usual");
   }
   bound_by(scale(input.capacity, input.ceiling_permyriad, kPermyriad), "bounded by growth-ceiling");
   growth.per_poll = std::max(scale(growth.bytes, kPollInterval.count(), reaction),
                              std::min(growth.bytes, usual_growth(input.capacity, vms)));
-  growth.source = input.learned ? "prior and record of this node" : "prior";
+  growth.source = "prior";
   growth.learned = input.learned;
-  if (input.learned) {
+  if (input.learned && input.learned->node > Bytes{}) {
+    growth.source = "prior and record of this node";
     growth.seen = input.learned->node;
   }
   return growth;

@@ -23,12 +23,14 @@ struct LearnedGrowth {
   bool operator==(const LearnedGrowth&) const = default;
 };
 
-/// What decides how much memory a node may lose between two looks of its kubelet.
+/// What decides how much memory a node may lose within one reaction of its kubelet.
 struct GrowthInput {
   Bytes capacity;
   Bytes vm_working_set;
-  Bytes container_working_set;    ///< all other pods
-  std::optional<Bytes> headroom;  ///< what the pods present can still take; absent: no bound
+  Bytes container_working_set;  ///< all other pods
+  /// What the pods present can still take, which bounds growth, but not below usual_growth().
+  /// Absent: no bound.
+  std::optional<Bytes> headroom;
   int risk_permyriad = 500;
   int ceiling_permyriad = 1000;  ///< share of capacity
   std::optional<LearnedGrowth> learned = {};
@@ -40,7 +42,7 @@ struct GrowthInput {
 /// The growth term and how it came about.
 struct Growth {
   Bytes bytes;     ///< to be survived within one reaction time
-  Bytes per_poll;  ///< its part within one poll of the kubelet
+  Bytes per_poll;  ///< its part within one poll of the kubelet, at least usual_growth() or all
   std::string reason;
   std::string source;                         ///< "prior", or "prior and record of this node"
   Bytes prior = {};                           ///< what counts where nothing was learned
@@ -70,9 +72,9 @@ inline constexpr std::chrono::seconds kPollInterval{10};
 /// risk of 1 % and less (see growth.cc), within growth-ceiling.
 [[nodiscard]] Bytes prior_growth(const GrowthInput& input);
 
-/// Less than this left until memory runs out is near it: two and a half priors, so no more is ever
-/// learned. Chosen by the suite of tests/simulate: with two the kernel kills more often, with three
-/// more pods are evicted without need.
+/// Less than this left until memory runs out is near it: two and a half priors, so hardly more is
+/// ever learned. Chosen by the suite of tests/simulate: with two the kernel kills more often, with
+/// three more pods are evicted without need.
 [[nodiscard]] Bytes near_running_out(Bytes prior);
 
 /// The prior, and the node's own record as far as there is one: with weight W the geometric mean of

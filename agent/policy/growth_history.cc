@@ -54,11 +54,15 @@ std::string_view to_text(FallKind kind) {
 
 GrowthHistory::GrowthHistory() : falls_{fresh()} {}
 
+bool GrowthHistory::is_of(Bytes capacity) const {
+  const Bytes difference = std::max(capacity, capacity_) - std::min(capacity, capacity_);
+  return capacity_ == Bytes{} || difference <= scale(capacity_, 1, 8);
+}
+
 void GrowthHistory::see_node(std::chrono::milliseconds since_boot,
                              Bytes capacity,
                              Bytes mem_available) {
-  const Bytes difference = std::max(capacity, capacity_) - std::min(capacity, capacity_);
-  if (capacity_ > Bytes{} && difference > scale(capacity_, 1, 8)) {
+  if (!is_of(capacity)) {
     falls_ = fresh();
     vm_share_ = 0;
     lowest_left_.reset();
@@ -71,39 +75,36 @@ void GrowthHistory::see_node(std::chrono::milliseconds since_boot,
 void GrowthHistory::see_left(std::chrono::milliseconds since_boot, Bytes left, Bytes near) {
   const Bytes now = std::max(left, Bytes{});
   const Bytes before = lowest_left_.value_or(now);
-  gone_near_ = now >= near ? Bytes{} : gone_near_ + std::max(std::min(before, near) - now, Bytes{});
+  const Bytes gone = now >= near ? Bytes{} : std::max(std::min(before, near) - now, Bytes{});
+  if (gone > Bytes{}) {
+    const auto known = static_cast<double>(record(FallKind::kLeftSlow).lost().value());
+    const auto added = static_cast<double>(gone.value());
+    vm_share_ = (vm_share_ * known + vm_share_now_ * added) / (known + added);
+  }
+  gone_near_ = now >= near ? Bytes{} : gone_near_ + gone;
   lowest_left_ = now >= near ? now : std::min(before, now);
   record(FallKind::kLeftFast).see(since_boot, Bytes{} - gone_near_);
   record(FallKind::kLeftSlow).see(since_boot, Bytes{} - gone_near_);
 }
 
 void GrowthHistory::see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers) {
-  FallRecord& of_containers = record(FallKind::kContainers);
-  const std::chrono::milliseconds before = of_containers.watched();
-  of_containers.see(since_boot, Bytes{} - containers);
-  record(FallKind::kContainersLong).see(since_boot, Bytes{} - containers);
+  for (const FallKind kind : {FallKind::kContainers, FallKind::kContainersLong}) {
+    record(kind).see(since_boot, Bytes{} - containers);
+  }
   for (const FallKind kind : {FallKind::kVms, FallKind::kVmsLong}) {
     record(kind).see(since_boot, Bytes{} - vms);
   }
-
-  const std::chrono::milliseconds passed = of_containers.watched() - before;
-  const Bytes all = vms + containers;
-  if (all > Bytes{}) {
-    const double now = static_cast<double>(vms.value()) / static_cast<double>(all.value());
-    const double keep =
-        before == std::chrono::milliseconds{}
-            ? 0
-            : std::exp2(-static_cast<double>(passed.count()) /
-                        static_cast<double>(std::chrono::milliseconds{kDay}.count()));
-    vm_share_ = keep * vm_share_ + (1 - keep) * now;
+  if (const Bytes all = vms + containers; all > Bytes{}) {
+    vm_share_now_ = static_cast<double>(vms.value()) / static_cast<double>(all.value());
   }
 }
 
-std::optional<LearnedGrowth> GrowthHistory::learned(double vm_share,
+std::optional<LearnedGrowth> GrowthHistory::learned(Bytes capacity,
+                                                    double vm_share,
                                                     int risk_permyriad,
                                                     Bytes prior) const {
   constexpr std::int64_t kPriorsOfHalfTheWeight = 4;  // by the suite, tests/simulate/README.md
-  if (record(FallKind::kNodeLong).watched() == std::chrono::milliseconds{}) {
+  if (!is_of(capacity) || record(FallKind::kNodeLong).watched() == std::chrono::milliseconds{}) {
     return std::nullopt;
   }
   const auto largest = [this, risk_permyriad](FallKind kind) {

@@ -38,7 +38,7 @@ inline constexpr std::array kFallKinds{FallKind::kLeftFast,
 /// How a history is kept over a restart of the agent.
 struct GrowthCheckpoint {
   Bytes capacity;
-  int vm_share_permyriad = 0;  ///< of the pods' memory, decayed mean
+  int vm_share_permyriad = 0;  ///< of the pods' memory, when what was learned was lost
   std::array<FallCheckpoint, kFallKinds.size()> falls = {};
 
   bool operator==(const GrowthCheckpoint&) const = default;
@@ -63,10 +63,11 @@ class GrowthHistory {
   /// it rises and falls without the node losing or winning memory.
   void see_pods(std::chrono::milliseconds since_boot, Bytes vms, Bytes containers);
 
-  /// Absent before anything was watched. vm_share: of the pods' memory now, 0 to 1; what was
-  /// learned with another mix has less weight. Half the weight, with the same mix, has a record of
-  /// four times the prior.
-  [[nodiscard]] std::optional<LearnedGrowth> learned(double vm_share,
+  /// Absent before anything was watched, and for another machine. vm_share: of the pods' memory
+  /// now, 0 to 1; what was learned with another mix has less weight. Half the weight, with the same
+  /// mix, has a record of four times the prior.
+  [[nodiscard]] std::optional<LearnedGrowth> learned(Bytes capacity,
+                                                     double vm_share,
                                                      int risk_permyriad,
                                                      Bytes prior) const;
 
@@ -82,8 +83,11 @@ class GrowthHistory {
     return falls_.at(static_cast<std::size_t>(kind));
   }
 
+  [[nodiscard]] bool is_of(Bytes capacity) const;
+
   Bytes capacity_;
-  double vm_share_ = 0;
+  double vm_share_ = 0;               ///< mean over what was lost near running out
+  double vm_share_now_ = 0;           ///< at the last walk
   std::optional<Bytes> lowest_left_;  ///< since there was more than near
   Bytes gone_near_;                   ///< of what is near running out, since then
   std::array<FallRecord, kFallKinds.size()> falls_;

@@ -34,8 +34,21 @@ TEST(FallRecord, FindsAFallWithinItsWindow) {
   expect_about(seen_once(1_GiB, seconds{5}).largest(kRisk), 1_GiB);
 }
 
+// 15 s, and the second between two looks.
 TEST(FallRecord, OfASlowerFallOnlyWhatOneWindowHolds) {
-  expect_about(seen_once(2_GiB, seconds{150}).largest(kRisk), scale(2_GiB, 15, 150));
+  expect_about(seen_once(2_GiB, seconds{150}).largest(kRisk), scale(2_GiB, 16, 150));
+}
+
+// Looks as far apart as a walk of the pods: what falls within 15 s is seen, however they lie.
+TEST(FallRecord, BetweenLooksItFindsTooMuchRatherThanTooLittle) {
+  for (const int step : {1, 10, 20}) {
+    FallRecord record{seconds{15}, hours{24}};
+    for (int second = 0; second <= 600; second += step) {
+      record.see(seconds{second}, 64_GiB - scale(10_MiB, second, 1));
+    }
+    EXPECT_GE(record.largest(kRisk), 150_MiB) << step;
+    EXPECT_LE(record.largest(kRisk), scale(10_MiB, 15 + step, 1) + 15_MiB) << step;
+  }
 }
 
 TEST(FallRecord, ARiseIsNoFall) {
@@ -162,20 +175,22 @@ GrowthHistory learned_for(hours time, Bytes low, seconds within, double vm_share
 }
 
 TEST(GrowthHistory, KnowsNothingAtFirst) {
-  EXPECT_FALSE(GrowthHistory{}.learned(0, kRisk, kPrior).has_value());
+  EXPECT_FALSE(GrowthHistory{}.learned(64_GiB, 0, kRisk, kPrior).has_value());
 }
 
-// 100 s for 974 MiB, looked at each ten: 97 MiB within a reaction.
+// 100 s for 974 MiB, looked at each ten: 195 MiB in two of them.
 TEST(GrowthHistory, LearnsHowFastWhatIsLeftGoes) {
-  const auto learned = learned_for(hours{24}, 50_MiB, seconds{100}, 0).learned(0, kRisk, kPrior);
+  const auto learned =
+      learned_for(hours{24}, 50_MiB, seconds{100}, 0).learned(64_GiB, 0, kRisk, kPrior);
   ASSERT_TRUE(learned.has_value());
-  expect_about(learned->node, 97_MiB);
-  expect_about(learned->containers, 97_MiB);
+  expect_about(learned->node, 194_MiB);
+  expect_about(learned->containers, 194_MiB);
   EXPECT_EQ(learned->vms, 0_B);
 }
 
 TEST(GrowthHistory, WhatIsLostWhileMuchIsLeftDoesNotCount) {
-  const auto learned = learned_for(hours{24}, 250_MiB, seconds{10}, 0).learned(0, kRisk, kPrior);
+  const auto learned =
+      learned_for(hours{24}, 250_MiB, seconds{10}, 0).learned(64_GiB, 0, kRisk, kPrior);
   ASSERT_TRUE(learned.has_value());
   EXPECT_EQ(learned->node, 0_B);
   EXPECT_EQ(learned->weight, 0);
@@ -185,8 +200,8 @@ TEST(GrowthHistory, WhatIsLostWhileMuchIsLeftDoesNotCount) {
 // 24 times 200 MiB, of which a day's half-life leaves 3,465: 0.9 of that and four priors.
 TEST(GrowthHistory, WeighsByWhatWasLostNearRunningOut) {
   const GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
-  EXPECT_NEAR(history.learned(0, kRisk, kPrior)->weight, 0.9, 0.01);
-  EXPECT_NEAR(history.learned(0, kRisk, scale(kPrior, 9, 1))->weight, 0.49, 0.01);
+  EXPECT_NEAR(history.learned(64_GiB, 0, kRisk, kPrior)->weight, 0.9, 0.01);
+  EXPECT_NEAR(history.learned(64_GiB, 0, kRisk, scale(kPrior, 9, 1))->weight, 0.49, 0.01);
 }
 
 TEST(GrowthHistory, OfVmsItLearnsForAWeek) {
@@ -195,8 +210,8 @@ TEST(GrowthHistory, OfVmsItLearnsForAWeek) {
   for (int at = 86'400; at < 7 * 86'400; at += 30) {
     later.see_left(seconds{at}, 1_GiB, kNear);
   }
-  EXPECT_GT(later.learned(1, kRisk, kPrior)->weight, 0.8);
-  EXPECT_LT(later.learned(0, kRisk, kPrior)->weight, 0.2);
+  EXPECT_GT(later.learned(64_GiB, 1, kRisk, kPrior)->weight, 0.8);
+  EXPECT_LT(later.learned(64_GiB, 0, kRisk, kPrior)->weight, 0.2);
 }
 
 // A node that stays near running out and moves up and down there shows nothing new.
@@ -207,8 +222,8 @@ TEST(GrowthHistory, EachPartOfTheWayCountsOnce) {
     history.see_node(seconds{at}, 64_GiB, left);
     history.see_left(seconds{at}, left, kNear);
   }
-  const auto learned = history.learned(0, kRisk, kPrior);
-  expect_about(learned->node, 2_MiB);
+  const auto learned = history.learned(64_GiB, 0, kRisk, kPrior);
+  expect_about(learned->node, 4_MiB);
   EXPECT_LT(learned->weight, 0.3);
 }
 
@@ -220,7 +235,7 @@ TEST(GrowthHistory, WhatCountsAsNearMayChange) {
     history.see_node(seconds{at}, 64_GiB, left);
     history.see_left(seconds{at}, left, at % 600 < 300 ? kNear : 4_GiB);
   }
-  EXPECT_LT(history.learned(0, kRisk, kPrior)->node, 2_MiB);
+  EXPECT_LT(history.learned(64_GiB, 0, kRisk, kPrior)->node, 2_MiB);
 }
 
 // A GiB an hour: nothing of it is within one reaction, and all of it is in the record of the hour.
@@ -231,7 +246,7 @@ TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
     history.see_node(seconds{at}, 64_GiB, 48_GiB - held);
     history.see_pods(seconds{at}, held, 4_GiB);
   }
-  const auto learned = history.learned(1, kRisk, kPrior);
+  const auto learned = history.learned(64_GiB, 1, kRisk, kPrior);
   ASSERT_TRUE(learned.has_value());
   EXPECT_LE(learned->vms, 16_MiB);
   expect_about(learned->vms_long, 1_GiB);
@@ -240,15 +255,41 @@ TEST(GrowthHistory, OfAVmThatFillsUpTheHourTells) {
 
 TEST(GrowthHistory, AnotherMixHasLessWeight) {
   const GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
-  EXPECT_LT(history.learned(0.5, kRisk, kPrior)->weight,
-            history.learned(0, kRisk, kPrior)->weight / 2 + 0.1);
-  EXPECT_EQ(history.learned(1, kRisk, kPrior)->weight, 0);
+  EXPECT_LT(history.learned(64_GiB, 0.5, kRisk, kPrior)->weight,
+            history.learned(64_GiB, 0, kRisk, kPrior)->weight / 2 + 0.1);
+  EXPECT_EQ(history.learned(64_GiB, 1, kRisk, kPrior)->weight, 0);
+}
+
+// What was lost counts for the mix that lost it, however long another one runs since, and before.
+TEST(GrowthHistory, AMixThatLosesNothingTakesNothingOver) {
+  GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
+  const double before = history.learned(64_GiB, 0.5, kRisk, kPrior)->weight;
+  for (int at = 86'400; at < 5 * 86'400; at += 30) {
+    history.see_node(seconds{at}, 64_GiB, 1_GiB);
+    history.see_left(seconds{at}, 1_GiB, kNear);
+    history.see_pods(seconds{at}, 32_GiB, 0_B);
+  }
+  EXPECT_EQ(history.learned(64_GiB, 1, kRisk, kPrior)->weight, 0);
+  EXPECT_LE(history.learned(64_GiB, 0.5, kRisk, kPrior)->weight, before);
+
+  GrowthHistory early;
+  early.see_node(seconds{0}, 64_GiB, 60_GiB);
+  early.see_pods(seconds{0}, 0_B, 64_MiB);
+  for (int at = 10; at < 3600; at += 10) {
+    const Bytes left = 400_MiB - scale(1_MiB, at, 10);
+    early.see_node(seconds{at}, 64_GiB, left);
+    early.see_pods(seconds{at}, 60_GiB, 0_B);
+    early.see_left(seconds{at}, left, kNear);
+  }
+  EXPECT_EQ(early.learned(64_GiB, 0, kRisk, kPrior)->weight, 0);
+  EXPECT_GT(early.learned(64_GiB, 1, kRisk, kPrior)->weight, 0.2);
 }
 
 TEST(GrowthHistory, AnotherMachineBeginsAnew) {
   GrowthHistory history = learned_for(hours{24}, 50_MiB, seconds{10}, 0);
+  EXPECT_FALSE(history.learned(16_GiB, 0, kRisk, kPrior).has_value()) << "as of a cloned image";
   history.see_node(hours{25}, 128_GiB, 100_GiB);
-  EXPECT_FALSE(history.learned(0, kRisk, kPrior).has_value());
+  EXPECT_FALSE(history.learned(128_GiB, 0, kRisk, kPrior).has_value());
 }
 
 TEST(GrowthHistory, ACheckpointKeepsWhatWasLearned) {
@@ -256,10 +297,10 @@ TEST(GrowthHistory, ACheckpointKeepsWhatWasLearned) {
   GrowthHistory again;
   again.restore(history.checkpoint());
   EXPECT_EQ(again.checkpoint(), history.checkpoint());
-  const auto learned = again.learned(0.5, kRisk, kPrior);
+  const auto learned = again.learned(64_GiB, 0.5, kRisk, kPrior);
   EXPECT_GT(learned->node, 0_B);
-  EXPECT_EQ(learned->node, history.learned(0.5, kRisk, kPrior)->node);
-  EXPECT_NEAR(learned->weight, history.learned(0.5, kRisk, kPrior)->weight, 1e-3);
+  EXPECT_EQ(learned->node, history.learned(64_GiB, 0.5, kRisk, kPrior)->node);
+  EXPECT_NEAR(learned->weight, history.learned(64_GiB, 0.5, kRisk, kPrior)->weight, 1e-3);
 }
 
 }  // namespace

@@ -157,7 +157,7 @@ TEST(ExpectedGrowth, ARecordOfNothingIsNone) {
   input.learned = LearnedGrowth{.weight = 1};
   const Growth growth = expected_growth(input);
   EXPECT_EQ(growth.bytes, usual_growth(64_GiB, 0));
-  EXPECT_NE(growth.reason.find("nothing learned"), std::string::npos) << growth.reason;
+  EXPECT_NE(growth.reason.find("nothing is remembered"), std::string::npos) << growth.reason;
 }
 
 GrowthInput any_input() {

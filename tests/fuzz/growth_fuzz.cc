@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     history.see_node(std::chrono::seconds{second}, checkpoint->capacity, left);
     history.see_left(std::chrono::seconds{second}, left, checkpoint->capacity);
   }
-  const auto learned = history.learned(0.5, 10, checkpoint->capacity);
+  const auto learned = history.learned(checkpoint->capacity, 0.5, 10, checkpoint->capacity);
   if (learned && !(learned->weight >= 0 && learned->weight <= 1)) {
     std::abort();
   }
