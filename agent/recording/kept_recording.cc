@@ -16,6 +16,28 @@
 
 namespace eviction::agent {
 
+namespace {
+
+/// How many bytes there are before a last record that was cut off. Errors: kMalformed, also where
+/// whole records follow on a damaged one.
+Result<std::size_t> readable_part(std::string_view text) {
+  if (kRecordingMagic.starts_with(text)) {
+    return 0;
+  }
+  const Result<RecordingSpan> span = read_recording(text, [](const Moment&) {});
+  if (!span) {
+    return tl::unexpected{span.error()};
+  }
+  if (!span->problem || span->problem->kind == ErrorKind::kAbsent) {
+    return span->whole_bytes;
+  }
+  Error damage = *span->problem;
+  damage.remedy = "move the file away; replay reads what was recorded before that";
+  return tl::unexpected{std::move(damage)};
+}
+
+}  // namespace
+
 tl::unexpected<Error> KeptRecording::failure(int code) {
   file_ = {};
   const bool denied = code == EACCES || code == EPERM || code == EROFS;
@@ -29,11 +51,8 @@ Result<void> KeptRecording::open(const cgroup::Directory& root) {
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  Result<void> opened = open(std::move(*folder), std::string{kRecordingFile}, kRecordingFileLimit);
-  if (opened || opened.error().kind != ErrorKind::kMalformed) {
-    return opened;
-  }
-  return tl::unexpected{set_aside(root, std::string{kRecordingFile}, opened.error())};
+  root_ = &root;
+  return open(std::move(*folder), std::string{kRecordingFile}, kRecordingFileLimit);
 }
 
 Result<void> KeptRecording::open(cgroup::Directory folder,
@@ -55,14 +74,13 @@ Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned
   }
   cgroup::Buffer buffer;
   const Result<std::string_view> text = folder_->read(name_, buffer, limit_ + kLongestRecord);
-  const Result<std::size_t> whole = !text ? tl::unexpected{text.error()}
-                                    : kRecordingMagic.starts_with(*text) ? Result<std::size_t>{0}
-                                                                         : whole_records(*text);
+  const Result<std::size_t> whole = text ? readable_part(*text) : tl::unexpected{text.error()};
   if (!whole) {
     file_ = {};
     Error error = whole.error();
     error.path = folder_->path_of(name_);
-    return tl::unexpected{std::move(error)};
+    const bool aside = root_ != nullptr && error.kind == ErrorKind::kMalformed;
+    return tl::unexpected{aside ? set_aside(*root_, name_, std::move(error)) : std::move(error)};
   }
   if (::ftruncate(file_.get(), static_cast<off_t>(*whole)) != 0) {
     return failure(errno);

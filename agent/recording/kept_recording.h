@@ -20,20 +20,21 @@ inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
 
 /// A recording on the disk that is added to: two files, the older of which goes when the newer one
 /// is full. Each record is written at once, and left to the kernel to bring to the disk: a crash of
-/// the agent costs nothing that was written, a power cut the last seconds. What was cut off is cut
-/// away when the file is opened again.
+/// the agent costs nothing that was written, a power cut the last seconds. A last record that was
+/// cut off is cut away when the file is opened again.
 class KeptRecording {
  public:
   /// growth: what is learned meanwhile; has to outlive it. Each file, and each start of the agent
   /// in it, begins with what is known by then. Null: nothing is learned meanwhile.
   explicit KeptRecording(const GrowthHistory* growth = nullptr) : growth_{growth} {}
 
-  /// The daemon's own. What is no recording is set aside. Errors: those of making and reading the
-  /// files; each add() tries again.
+  /// The daemon's own; root has to outlive it. What is no recording, or is damaged before its last
+  /// record, is set aside, here and in add(). Errors: those of making and reading the files; each
+  /// add() tries again.
   [[nodiscard]] Result<void> open(const cgroup::Directory& root);
-  /// Any file; one that is there and is no recording is left alone. learned: what is known of
-  /// growth now, for whoever learns nothing meanwhile; a file that follows when this one is full
-  /// begins without, as whoever reads both has learned more by then. Errors: as open().
+  /// Any file; one that is there and is none, or is damaged so, is left alone. learned: what is
+  /// known of growth now, for whoever learns nothing meanwhile; a file that follows when this one
+  /// is full begins without, as whoever reads both has learned more by then. Errors: as open().
   [[nodiscard]] Result<void> open(cgroup::Directory folder,
                                   std::string name,
                                   std::size_t limit,
@@ -49,6 +50,7 @@ class KeptRecording {
   [[nodiscard]] tl::unexpected<Error> failure(int code);
 
   const GrowthHistory* growth_;
+  const cgroup::Directory* root_ = nullptr;  ///< null: the file is not the daemon's own
   std::optional<cgroup::Directory> folder_;
   std::string name_;
   std::size_t limit_ = 0;

@@ -264,8 +264,16 @@ class Decoder {
   std::size_t moments_ = 0;
 };
 
-/// The body of the record at the front, taken off. Absent: it is not whole.
-std::optional<std::string_view> take_body(std::string_view& text) {
+/// A record by its own length; its content may be damaged.
+struct Frame {
+  std::string_view body;
+  std::string_view sum;
+  std::string_view rest;  ///< what follows it
+};
+
+/// Absent: none begins here, or it is cut off.
+std::optional<Frame> frame_of(std::string_view text) {
+  constexpr std::string_view kKinds = "BLWD";
   Taker taker{text};
   const std::optional<std::uint64_t> size = taker.number();
   if (!size || *size > kLongestRecord) {
@@ -273,18 +281,39 @@ std::optional<std::string_view> take_body(std::string_view& text) {
   }
   const auto body = taker.bytes(*size);
   const auto sum = body ? taker.bytes(kChecksumSize) : std::nullopt;
-  if (!sum) {
+  // A length and a checksum of zeros fit an empty body: that is the end which a power cut leaves.
+  if (!sum || body->empty() || kKinds.find(body->front()) == std::string_view::npos) {
     return std::nullopt;
   }
-  std::uint32_t expected = checksum(*body);
-  for (const char byte : *sum) {
+  return Frame{.body = *body, .sum = *sum, .rest = taker.rest()};
+}
+
+bool is_whole(const Frame& frame) {
+  std::uint32_t expected = checksum(frame.body);
+  for (const char byte : frame.sum) {
     if (byte != static_cast<char>(expected & 0xff)) {
-      return std::nullopt;
+      return false;
     }
     expected >>= 8;
   }
-  text = taker.rest();
-  return body;
+  return true;
+}
+
+/// Whether a whole record begins behind the first byte. What takes too long to find out is taken to
+/// be so.
+bool hides_records(std::string_view text) {
+  constexpr std::size_t kMostChecked = std::size_t{256} << 20;
+  std::size_t checked = 0;
+  while (text.size() > 1) {
+    text.remove_prefix(1);
+    if (const std::optional<Frame> frame = frame_of(text)) {
+      checked += frame->body.size();
+      if (checked > kMostChecked || is_whole(*frame)) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 Result<std::string_view> records_of(std::string_view text) {
@@ -346,16 +375,6 @@ std::string RecordingWriter::add(const Moment& moment) {
   return framed(body);
 }
 
-Result<std::size_t> whole_records(std::string_view text) {
-  Result<std::string_view> rest = records_of(text);
-  if (!rest) {
-    return tl::unexpected{rest.error()};
-  }
-  while (!rest->empty() && take_body(*rest)) {
-  }
-  return text.size() - rest->size();
-}
-
 Result<RecordingSpan> read_recording(std::string_view text,
                                      const std::function<void(const Moment&)>& call) {
   Result<std::string_view> rest = records_of(text);
@@ -366,14 +385,19 @@ Result<RecordingSpan> read_recording(std::string_view text,
   RecordingSpan span;
   while (!rest->empty() && !span.problem) {
     span.whole_bytes = text.size() - rest->size();
-    const std::optional<std::string_view> body = take_body(*rest);
-    if (!body || !decoder.take(*body)) {
-      span.problem = Error{.kind = ErrorKind::kMalformed,
-                           .path = {},
-                           .what = "the record at byte " + std::to_string(span.whole_bytes) +
-                                   (body ? " is not understood" : " is cut off or damaged"),
-                           .remedy = "what was recorded before it is used"};
+    const std::optional<Frame> frame = frame_of(*rest);
+    const bool whole = frame && is_whole(*frame);
+    if (whole && decoder.take(frame->body)) {
+      rest = frame->rest;
+      continue;
     }
+    const bool hides = hides_records(*rest);
+    span.problem = Error{.kind = hides ? ErrorKind::kMalformed : ErrorKind::kAbsent,
+                         .path = {},
+                         .what = "the record at byte " + std::to_string(span.whole_bytes) +
+                                 (whole ? " is not understood" : " is cut off or damaged"),
+                         .remedy = std::string{"what was recorded before it is used"} +
+                                   (hides ? ", what follows it is not" : "")};
   }
   if (!span.problem) {
     span.whole_bytes = text.size();

@@ -55,12 +55,11 @@ class RecordingWriter {
 /// What there was in a recording.
 struct RecordingSpan {
   std::size_t moments = 0;
-  std::size_t whole_bytes = 0;        ///< up to the end of the last whole record
-  std::optional<Error> problem = {};  ///< why reading ended before the end
+  std::size_t whole_bytes = 0;  ///< up to the end of the last record that was read
+  /// Why reading ended before the end. kAbsent: of a last record that is cut off or of no use, as
+  /// after a crash; kMalformed: whole records follow that were not read.
+  std::optional<Error> problem = {};
 };
-
-/// How many bytes the text has up to the end of its last whole record. Errors: as read_recording().
-[[nodiscard]] Result<std::size_t> whole_records(std::string_view text);
 
 /// Calls with each moment in turn, up to the first record that is cut off or damaged. Errors:
 /// kMalformed, for a text that is no recording or of another version.

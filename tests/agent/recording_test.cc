@@ -96,6 +96,16 @@ TEST(Recording, CutAnywhereItHasAllThatWasWholeBefore) {
   }
 }
 
+/// A record of that content, understood or not.
+std::string record_of(const std::string& body) {
+  std::string record = static_cast<char>(body.size()) + body;
+  std::uint32_t sum = checksum(body);
+  for (int i = 0; i < 4; ++i, sum >>= 8) {
+    record += static_cast<char>(sum & 0xff);
+  }
+  return record;
+}
+
 TEST(Recording, EndsAtADamagedRecord) {
   RecordingWriter writer;
   std::string text = writer.begin(true);
@@ -109,6 +119,30 @@ TEST(Recording, EndsAtADamagedRecord) {
   EXPECT_EQ(read->whole_bytes, good);
   ASSERT_TRUE(read->problem);
   EXPECT_THAT(read->problem->what, HasSubstr("damaged"));
+}
+
+TEST(Recording, TellsAnEndThatIsCutOffFromDamageThatHidesWhatFollows) {
+  RecordingWriter writer;
+  const std::string first = writer.begin(true) + writer.add(moment_at(0, 1_GiB));
+  const std::string second = writer.add(moment_at(1, 1_GiB));
+  const auto kind_of = [&first](const std::string& rest) {
+    const auto read = read_recording(first + rest, [](const Moment&) {});
+    EXPECT_TRUE(read && read->problem && read->whole_bytes == first.size());
+    return read->problem.value_or(Error{}).kind;
+  };
+  const std::string zeros(4096, '\0');
+  const std::string not_understood = record_of("L");
+  std::string damaged = second;
+  damaged[3] = static_cast<char>(damaged[3] ^ 1);
+  EXPECT_EQ(kind_of(second.substr(0, second.size() - 1)), ErrorKind::kAbsent);
+  EXPECT_EQ(kind_of(zeros), ErrorKind::kAbsent);
+  EXPECT_EQ(kind_of(second.substr(0, 5) + zeros), ErrorKind::kAbsent);
+  EXPECT_EQ(kind_of(not_understood), ErrorKind::kAbsent);
+  EXPECT_EQ(kind_of(damaged), ErrorKind::kAbsent);
+  EXPECT_EQ(kind_of(zeros + second), ErrorKind::kMalformed);
+  EXPECT_EQ(kind_of(not_understood + second), ErrorKind::kMalformed);
+  EXPECT_EQ(kind_of(damaged + second), ErrorKind::kMalformed);
+  EXPECT_EQ(kind_of("\xff" + second.substr(1) + second), ErrorKind::kMalformed);
 }
 
 GrowthCheckpoint checkpoint_of(Bytes capacity) {
@@ -204,6 +238,44 @@ TEST_F(KeptRecordingTest, GoesOnBehindWhatACrashCutOff) {
   ASSERT_EQ(told.moments.size(), 2U);
   EXPECT_EQ(told.moments[0].mem_available, 1_GiB);
   EXPECT_EQ(told.moments[1].mem_available, 3_GiB);
+}
+
+TEST_F(KeptRecordingTest, GoesOnBehindWhatNobodyCanRead) {
+  const std::string file = "var/lib/eviction-agent/recording.bin";
+  for (const std::string& tail : {std::string(4096, '\0'), record_of("L"), record_of("?")}) {
+    RecordingWriter writer;
+    tree_.file(file, writer.begin(true) + writer.add(moment_at(0, 1_GiB)) + tail);
+    KeptRecording kept;
+    ASSERT_TRUE(kept.open(root_));
+    ASSERT_TRUE(kept.add(moment_at(1, 2_GiB)));
+    EXPECT_EQ(told_by(content("recording.bin")).moments.size(), 2U);
+  }
+}
+
+TEST_F(KeptRecordingTest, WhatIsBehindDamageIsNotCutAway) {
+  RecordingWriter writer;
+  std::string text = writer.begin(true);
+  for (int i = 0; i < 100; ++i) {
+    text += writer.add(moment_at(i, 1_GiB));
+  }
+  text[30] = static_cast<char>(text[30] ^ 1);
+  tree_.file("var/lib/eviction-agent/recording.bin", text).file("r", text);
+
+  KeptRecording own;
+  const Result<void> opened = own.open(root_);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(to_text(opened.error()),
+              testing::AllOf(HasSubstr("recording.bin: the record at byte"),
+                             HasSubstr("recording.bin.corrupt")));
+  EXPECT_EQ(content("recording.bin.corrupt"), text);
+  EXPECT_TRUE(own.add(moment_at(0, 1_GiB))) << "and a new one is begun";
+
+  KeptRecording asked;
+  const Result<void> refused =
+      asked.open(*cgroup::Directory::open(tree_.path()), "r", kRecordingFileLimit);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(to_text(refused.error()), HasSubstr("r: the record at byte"));
+  EXPECT_EQ(std::filesystem::file_size(tree_.path("r")), text.size());
 }
 
 TEST_F(KeptRecordingTest, IsBounded) {

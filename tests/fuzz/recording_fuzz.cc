@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (span && span->whole_bytes > size) {
     std::abort();
   }
-  if (span && whole_records(text).value() < span->whole_bytes) {
+  // A file that is added to is cut there.
+  if (span && read_recording(text.substr(0, span->whole_bytes), [](const Moment&) {})->problem) {
     std::abort();
   }
   static_cast<void>(read_csv(text, replay));
