@@ -2,6 +2,7 @@
 #include "agent/recording/kept_recording.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,6 +72,16 @@ Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned
   file_ = Descriptor{::openat(folder_->fd(), name_.c_str(), kFlags, S_IRUSR | S_IWUSR)};
   if (file_.get() < 0) {
     return failure(errno);
+  }
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return failure(errno);
+    }
+    file_ = {};
+    return tl::unexpected{Error{.kind = ErrorKind::kDenied,
+                                .path = folder_->path_of(name_),
+                                .what = "another eviction-agent adds to it",
+                                .remedy = "stop it, or name another file"}};
   }
   cgroup::Buffer buffer;
   const Result<std::string_view> text = folder_->read(name_, buffer, limit_ + kLongestRecord);

@@ -21,7 +21,7 @@ inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
 /// A recording on the disk that is added to: two files, the older of which goes when the newer one
 /// is full. Each record is written at once, and left to the kernel to bring to the disk: a crash of
 /// the agent costs nothing that was written, a power cut the last seconds. A last record that was
-/// cut off is cut away when the file is opened again.
+/// cut off is cut away when the file is opened again. One process adds to it at a time.
 class KeptRecording {
  public:
   /// growth: what is learned meanwhile; has to outlive it. Each file, and each start of the agent

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/journal_file.h"
+#include "agent/recording/kept_recording.h"
 #include "agent/state_file.h"
 #include "config/drop_in.h"
 #include "tests/support/certificates.h"
@@ -276,6 +277,17 @@ TEST_F(DaemonTest, SetsAsideWhatCannotBeARecording) {
   run(Mode::kObserve, [&] { return has_problem("recording.bin.corrupt"); });
   EXPECT_EQ(std::filesystem::file_size(tree_.path(aside)), 16 << 20);
   EXPECT_LT(std::filesystem::file_size(tree_.path(recording)), 1 << 20);
+}
+
+TEST_F(DaemonTest, GoesOnWithoutARecordingThatAnotherAddsTo) {
+  tree_.directory("var/lib/eviction-agent");
+  KeptRecording other;
+  ASSERT_TRUE(other.open(*cgroup::Directory::open(tree_.path("var/lib/eviction-agent")),
+                         std::string{kRecordingFile},
+                         kRecordingFileLimit));
+  const std::string before = content("/var/lib/eviction-agent/recording.bin");
+  run(Mode::kObserve, [this] { return has_problem("recording.bin: another eviction-agent"); });
+  EXPECT_EQ(content("/var/lib/eviction-agent/recording.bin"), before);
 }
 
 TEST_F(DaemonTest, UndoesAValueThatNobodyPutInForce) {

@@ -278,6 +278,24 @@ TEST_F(KeptRecordingTest, WhatIsBehindDamageIsNotCutAway) {
   EXPECT_EQ(std::filesystem::file_size(tree_.path("r")), text.size());
 }
 
+TEST_F(KeptRecordingTest, HasOneWriter) {
+  constexpr std::size_t kLimit = 4096;
+  const auto folder = [this] { return *root_.open_below("var/lib"); };
+  KeptRecording first;
+  ASSERT_TRUE(first.open(folder(), "r", kLimit));
+  for (int i = 0; !std::filesystem::exists(tree_.path("var/lib/r.1")); ++i) {
+    KeptRecording second;
+    const Result<void> opened = second.open(folder(), "r", kLimit);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(to_text(opened.error()), HasSubstr("var/lib/r: another eviction-agent adds to it"));
+    EXPECT_FALSE(second.add(moment_at(1000, 2_GiB)));
+    ASSERT_TRUE(first.add(moment_at(i, 1_GiB)));
+  }
+  EXPECT_FALSE(KeptRecording{}.open(folder(), "r", kLimit)) << "nor to the next file";
+  first = KeptRecording{};
+  EXPECT_TRUE(KeptRecording{}.open(folder(), "r", kLimit));
+}
+
 TEST_F(KeptRecordingTest, IsBounded) {
   const Observation seen = tests::sample_plan().observation;
   constexpr std::size_t kLimit = 4096;
