@@ -77,16 +77,7 @@ class Recorder {
       loop_.exit(0);
       return;
     }
-    Result<void> added;
-    if (!walked_ || now - *walked_ >= kWalkInterval) {
-      walked_ = now;
-      const Observation seen = observe(host_, config_, buffer_);
-      if (seen.meminfo) {
-        added = add(*seen.meminfo, &seen);
-      }
-    } else if (const auto meminfo = cgroup::read_meminfo(*host_.proc, buffer_)) {
-      added = add(*meminfo, nullptr);
-    }
+    Result<void> added = look(now);
     if (added) {
       added = timer_.again(interval_);
     }
@@ -96,13 +87,32 @@ class Recorder {
     }
   }
 
+  /// A full one, or a cheap one. Errors: of reading /proc/meminfo, and of writing.
+  Result<void> look(std::chrono::seconds now) {
+    if (!walked_ || now - *walked_ >= kWalkInterval) {
+      walked_ = now;
+      const Observation seen = observe(host_, config_, buffer_);
+      if (seen.meminfo) {
+        return add(*seen.meminfo, &seen);
+      }
+    }
+    const Result<cgroup::Meminfo> meminfo = cgroup::read_meminfo(*host_.proc, buffer_);
+    return meminfo ? add(*meminfo, nullptr) : tl::unexpected{meminfo.error()};
+  }
+
+  /// Looks that were lost are told at the end: those that follow are worth to be kept.
   Result<void> add(const cgroup::Meminfo& meminfo, const Observation* seen) {
     ++moments_;
-    return kept_.add({.at = wall_now(),
-                      .since_boot = since_boot(),
-                      .mem_total = meminfo.mem_total,
-                      .mem_available = meminfo.mem_available,
-                      .seen = seen});
+    Result<void> added = kept_.add({.at = wall_now(),
+                                    .since_boot = since_boot(),
+                                    .mem_total = meminfo.mem_total,
+                                    .mem_available = meminfo.mem_available,
+                                    .seen = seen});
+    if (!added && added.error().kind == ErrorKind::kVanished) {
+      failure_ = added.error();
+      return {};
+    }
+    return added;
   }
 
   const Host& host_;

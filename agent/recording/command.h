@@ -25,7 +25,9 @@ struct RecordRequest {
 /// A recording that is made on request: its two files together take no more than twice this.
 inline constexpr std::size_t kRequestedFileLimit = std::size_t{64} << 20;
 
-/// Records this node; returns how many moments. Errors: those of the file, and of the event loop.
+/// Records this node; returns how many moments. Errors: those of the file, of the event loop, and
+/// of the first look at which /proc/meminfo cannot be read. A file that was lost meanwhile is told
+/// at the end.
 [[nodiscard]] Result<std::size_t> record(const Host& host,
                                          const config::AgentConfig& config,
                                          const RecordRequest& request,

@@ -120,10 +120,36 @@ Result<void> KeptRecording::append(const std::string& bytes) {
   return {};
 }
 
+bool KeptRecording::in_place() const {
+  struct stat named {};
+
+  struct stat opened {};
+
+  return ::fstatat(folder_->fd(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ::fstat(file_.get(), &opened) == 0 && named.st_dev == opened.st_dev &&
+         named.st_ino == opened.st_ino && static_cast<std::size_t>(named.st_size) == size_;
+}
+
 Result<void> KeptRecording::add(const Moment& moment) {
   if (!folder_) {
     return {};
   }
+  const bool lost = file_.get() >= 0 && !in_place();
+  if (lost) {
+    file_ = {};
+  }
+  Result<void> added = put(moment);
+  if (!added || !lost) {
+    return added;
+  }
+  return tl::unexpected{
+      Error{.kind = ErrorKind::kVanished,
+            .path = folder_->path_of(name_),
+            .what = "it was removed, replaced or changed by another program while it was added to",
+            .remedy = "what was recorded before may be lost; the recording goes on"}};
+}
+
+Result<void> KeptRecording::put(const Moment& moment) {
   if (file_.get() < 0) {
     if (Result<void> again = begin(); !again) {
       return again;

@@ -40,11 +40,15 @@ class KeptRecording {
                                   std::size_t limit,
                                   const std::optional<GrowthCheckpoint>& learned = {});
 
-  /// Errors: those of writing; nothing without open().
+  /// Errors: those of writing; kVanished where the moment was added, but the file was no longer
+  /// what was written: what was added before may be lost. Nothing without open().
   [[nodiscard]] Result<void> add(const Moment& moment);
 
  private:
   [[nodiscard]] Result<void> begin(const std::optional<GrowthCheckpoint>& learned = {});
+  [[nodiscard]] Result<void> put(const Moment& moment);
+  /// Whether the name leads to the open file, and that has what was written and nothing more.
+  [[nodiscard]] bool in_place() const;
   [[nodiscard]] Result<void> roll();
   [[nodiscard]] Result<void> append(const std::string& bytes);
   [[nodiscard]] tl::unexpected<Error> failure(int code);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -296,6 +297,42 @@ TEST_F(KeptRecordingTest, HasOneWriter) {
   EXPECT_TRUE(KeptRecording{}.open(folder(), "r", kLimit));
 }
 
+TEST_F(KeptRecordingTest, GoesOnInANewFileWhereItsOwnIsGone) {
+  const std::string path = tree_.path("var/lib/eviction-agent/recording.bin");
+  const std::vector<std::function<void()>> interruptions{
+      [&path] { std::filesystem::remove(path); },
+      [&path] { std::filesystem::rename(path, path + ".moved"); },
+      [&path] { std::filesystem::resize_file(path, 0); },
+      [&path] { std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1); }};
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(root_));
+  for (std::size_t i = 0; i < interruptions.size(); ++i) {
+    SCOPED_TRACE(i);
+    ASSERT_TRUE(kept.add(moment_at(0, 1_GiB)));
+    interruptions[i]();
+    const Result<void> added = kept.add(moment_at(1, 2_GiB));
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().kind, ErrorKind::kVanished);
+    EXPECT_THAT(to_text(added.error()), HasSubstr("recording.bin: it was removed, replaced or"));
+    EXPECT_TRUE(kept.add(moment_at(2, 3_GiB)));
+    const Told told = told_by(content("recording.bin"));
+    ASSERT_GE(told.moments.size(), 2U);
+    EXPECT_EQ(told.moments[told.moments.size() - 2].mem_available, 2_GiB);
+    EXPECT_EQ(told.moments.back().mem_available, 3_GiB);
+  }
+}
+
+TEST_F(KeptRecordingTest, WhatIsDamagedWhileItIsOpenIsSetAsideToo) {
+  KeptRecording own;
+  ASSERT_TRUE(own.open(root_));
+  tree_.file("var/lib/eviction-agent/recording.bin", "time,mem_available_bytes\n");
+  const Result<void> added = own.add(moment_at(0, 1_GiB));
+  ASSERT_FALSE(added);
+  EXPECT_THAT(to_text(added.error()), HasSubstr("recording.bin.corrupt"));
+  EXPECT_TRUE(own.add(moment_at(1, 1_GiB)));
+  EXPECT_EQ(told_by(content("recording.bin")).moments.size(), 1U);
+}
+
 TEST_F(KeptRecordingTest, IsBounded) {
   const Observation seen = tests::sample_plan().observation;
   constexpr std::size_t kLimit = 4096;
@@ -405,6 +442,34 @@ TEST_F(RecordTest, BegunAgainItSaysNothingOfGrowthWhereNothingIsKnown) {
   record_once();
   record_once();
   EXPECT_THAT(told().learned, testing::ElementsAre(std::nullopt, std::nullopt));
+}
+
+TEST_F(RecordTest, LooksThatAreLostAreNoSuccess) {
+  auto loop = systemd::EventLoop::create();
+  ASSERT_TRUE(loop);
+  const auto remove = loop->after(
+      milliseconds{500}, [this] { EXPECT_TRUE(std::filesystem::remove(tree_.path("r"))); });
+  const auto stop = loop->after(milliseconds{2500}, [&loop] { loop->exit(0); });
+  const auto moments = record(open_host(tree_.path("proc"), tree_.path("sys"), tree_.path()),
+                              config::AgentConfig{},
+                              {.file = tree_.path("r"), .duration = {}},
+                              *loop);
+  ASSERT_FALSE(moments);
+  EXPECT_THAT(to_text(moments.error()), HasSubstr("/r: it was removed"));
+  EXPECT_EQ(told().moments.size(), 2U) << "those after it are kept";
+}
+
+TEST_F(RecordTest, WhatCannotBeReadIsAnError) {
+  std::filesystem::remove(tree_.path("proc/meminfo"));
+  auto loop = systemd::EventLoop::create();
+  ASSERT_TRUE(loop);
+  const auto stop = loop->after(milliseconds{3000}, [&loop] { loop->exit(0); });
+  const auto moments = record(open_host(tree_.path("proc"), tree_.path("sys"), tree_.path()),
+                              config::AgentConfig{},
+                              {.file = tree_.path("r"), .duration = {}},
+                              *loop);
+  ASSERT_FALSE(moments);
+  EXPECT_THAT(to_text(moments.error()), HasSubstr("proc/meminfo"));
 }
 
 TEST_F(RecordTest, BeginsWithWhatTheDaemonLearned) {
