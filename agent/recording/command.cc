@@ -138,7 +138,7 @@ Result<std::optional<Error>> read_one(const cgroup::Directory& folder,
     return tl::unexpected{text.error()};
   }
   std::optional<Error> problem;
-  if (text->starts_with(kRecordingMagic.substr(0, kRecordingMagic.size() - 1))) {
+  if (begins_as_recording(*text)) {
     const Result<RecordingSpan> span = read_recording(*text, call);
     if (!span) {
       Error error = span.error();

@@ -68,6 +68,9 @@ Result<void> KeptRecording::open(cgroup::Directory folder,
 
 /// Opens the file behind its last whole record.
 Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned) {
+  if (Result<void> older = check_older(); !older) {
+    return older;
+  }
   constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   file_ = Descriptor{::openat(folder_->fd(), name_.c_str(), kFlags, S_IRUSR | S_IWUSR)};
   if (file_.get() < 0) {
@@ -97,15 +100,38 @@ Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned
     return failure(errno);
   }
   size_ = *whole;
-  return append(writer_.begin(size_ == 0,
-                              growth_ == nullptr ? learned : std::optional{growth_->checkpoint()}));
+  const std::string mark = writer_.begin(
+      size_ == 0, growth_ == nullptr ? learned : std::optional{growth_->checkpoint()});
+  full_ = size_ != 0 && size_ + mark.size() > limit_;
+  return full_ ? Result<void>{} : append(mark);
+}
+
+/// Whether the older file is one that may be replaced, or is not there.
+Result<void> KeptRecording::check_older() const {
+  const std::string older = name_ + std::string{kOlderSuffix};
+  cgroup::Buffer buffer;
+  const Result<std::string_view> head = folder_->read_head(older, buffer, kRecordingMagic.size());
+  if (head ? begins_as_recording(*head) || kRecordingMagic.starts_with(*head)
+           : head.error().kind == ErrorKind::kAbsent) {
+    return {};
+  }
+  Error error = head ? Error{.kind = ErrorKind::kMalformed,
+                             .path = folder_->path_of(older),
+                             .what = "it is no recording of eviction-agent"}
+                     : head.error();
+  error.remedy = "move it away: " + name_ + " takes its place when it is full";
+  return tl::unexpected{std::move(error)};
 }
 
 Result<void> KeptRecording::roll() {
-  file_ = {};
-  if (Result<void> moved =
-          config::rename_durably(*folder_, name_, name_ + std::string{kOlderSuffix});
-      !moved) {
+  Result<void> moved = check_older();
+  if (!moved) {
+    return moved;
+  }
+  const std::string older = name_ + std::string{kOlderSuffix};
+  moved = config::rename_durably(*folder_, name_, older);
+  if (!moved) {
+    moved.error().path = folder_->path_of(older);
     return moved;
   }
   return begin();
@@ -155,9 +181,12 @@ Result<void> KeptRecording::put(const Moment& moment) {
       return again;
     }
   }
-  const std::string record = writer_.add(moment);
-  if (size_ + record.size() <= limit_) {
-    return append(record);
+  if (!full_) {
+    const std::string record = writer_.add(moment);
+    full_ = size_ + record.size() > limit_;
+    if (!full_) {
+      return append(record);
+    }
   }
   if (Result<void> rolled = roll(); !rolled) {
     return rolled;

@@ -21,7 +21,8 @@ inline constexpr std::size_t kRecordingFileLimit = std::size_t{4} << 20;
 /// A recording on the disk that is added to: two files, the older of which goes when the newer one
 /// is full. Each record is written at once, and left to the kernel to bring to the disk: a crash of
 /// the agent costs nothing that was written, a power cut the last seconds. A last record that was
-/// cut off is cut away when the file is opened again. One process adds to it at a time.
+/// cut off is cut away when the file is opened again. One process adds to it at a time. Where the
+/// older file is none of ours nothing is recorded.
 class KeptRecording {
  public:
   /// growth: what is learned meanwhile; has to outlive it. Each file, and each start of the agent
@@ -49,6 +50,7 @@ class KeptRecording {
   [[nodiscard]] Result<void> put(const Moment& moment);
   /// Whether the name leads to the open file, and that has what was written and nothing more.
   [[nodiscard]] bool in_place() const;
+  [[nodiscard]] Result<void> check_older() const;
   [[nodiscard]] Result<void> roll();
   [[nodiscard]] Result<void> append(const std::string& bytes);
   [[nodiscard]] tl::unexpected<Error> failure(int code);
@@ -60,6 +62,7 @@ class KeptRecording {
   std::size_t limit_ = 0;
   Descriptor file_;
   std::size_t size_ = 0;
+  bool full_ = false;  ///< what follows goes to the next file, or nowhere
   RecordingWriter writer_;
 };
 

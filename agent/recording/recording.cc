@@ -320,7 +320,7 @@ Result<std::string_view> records_of(std::string_view text) {
   if (text.starts_with(kRecordingMagic)) {
     return text.substr(kRecordingMagic.size());
   }
-  const bool other = text.starts_with(kRecordingMagic.substr(0, kRecordingMagic.size() - 1));
+  const bool other = begins_as_recording(text);
   return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
                               .path = {},
                               .what = other
@@ -373,6 +373,10 @@ std::string RecordingWriter::add(const Moment& moment) {
   last_.seen = nullptr;
   last_.learned = nullptr;
   return framed(body);
+}
+
+bool begins_as_recording(std::string_view text) {
+  return text.starts_with(kRecordingMagic.substr(0, kRecordingMagic.size() - 1));
 }
 
 Result<RecordingSpan> read_recording(std::string_view text,

@@ -61,6 +61,9 @@ struct RecordingSpan {
   std::optional<Error> problem = {};
 };
 
+/// Whether it begins as a recording of this version or another does.
+[[nodiscard]] bool begins_as_recording(std::string_view text);
+
 /// Calls with each moment in turn, up to the first record that is cut off or damaged. Errors:
 /// kMalformed, for a text that is no recording or of another version.
 [[nodiscard]] Result<RecordingSpan> read_recording(std::string_view text,

@@ -358,6 +358,63 @@ TEST_F(KeptRecordingTest, IsBounded) {
   EXPECT_GT(moments, 50U);
 }
 
+TEST_F(KeptRecordingTest, IsBoundedWhereTheOlderFileCannotGo) {
+  constexpr std::size_t kLimit = 4096;
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(*root_.open_below("var/lib"), "r", kLimit));
+  tree_.directory("var/lib/r.1/x");
+  int i = 0;
+  while (kept.add(moment_at(i, 1_GiB))) {
+    ASSERT_LT(++i, 1000);
+  }
+  for (int more = 0; more < 100; ++more) {
+    const Result<void> added = kept.add(moment_at(i + more, 1_GiB));
+    ASSERT_FALSE(added);
+    ASSERT_THAT(to_text(added.error()), HasSubstr("var/lib/r.1: "));
+    ASSERT_FALSE(added.error().remedy.empty());
+  }
+  EXPECT_LE(std::filesystem::file_size(tree_.path("var/lib/r")), kLimit);
+  std::filesystem::remove_all(tree_.path("var/lib/r.1"));
+  ASSERT_TRUE(kept.add(moment_at(2000, 2_GiB)));
+  std::ifstream file{tree_.path("var/lib/r"), std::ios::binary};
+  const Told told = told_by(std::string{std::istreambuf_iterator<char>{file}, {}});
+  ASSERT_EQ(told.moments.size(), 1U);
+  EXPECT_TRUE(same(told.moments[0], moment_at(2000, 2_GiB)));
+}
+
+TEST_F(KeptRecordingTest, IsBoundedWhereItBeginsAgainAndAgain) {
+  constexpr std::size_t kLimit = 4096;
+  for (int i = 0; i < 1000; ++i) {
+    KeptRecording kept;
+    ASSERT_TRUE(kept.open(*root_.open_below("var/lib"), "r", kLimit));
+    ASSERT_LE(std::filesystem::file_size(tree_.path("var/lib/r")), kLimit);
+  }
+}
+
+TEST_F(KeptRecordingTest, ReplacesNoOlderFileThatIsNoRecording) {
+  constexpr std::size_t kLimit = 4096;
+  const auto folder = [this] { return *root_.open_below("var/lib"); };
+  for (const char* other : {"a report of mine", "evag of mine"}) {
+    tree_.file("var/lib/r.1", other);
+    const Result<void> opened = KeptRecording{}.open(folder(), "r", kLimit);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(to_text(opened.error()), HasSubstr("var/lib/r.1: it is no recording"));
+    EXPECT_FALSE(std::filesystem::exists(tree_.path("var/lib/r")));
+  }
+  for (const char* ours : {"", "evagrec1 of an older version"}) {
+    tree_.file("var/lib/r.1", ours);
+    EXPECT_TRUE(KeptRecording{}.open(folder(), "r", kLimit));
+  }
+  KeptRecording kept;
+  ASSERT_TRUE(kept.open(folder(), "r", kLimit));
+  tree_.file("var/lib/r.1", "a report of mine");
+  int i = 0;
+  while (kept.add(moment_at(i, 1_GiB))) {
+    ASSERT_LT(++i, 1000);
+  }
+  EXPECT_EQ(std::filesystem::file_size(tree_.path("var/lib/r.1")), 16U);
+}
+
 TEST_F(KeptRecordingTest, EachOfItsFilesBeginsWithWhatWasLearnedByThen) {
   constexpr std::size_t kLimit = 4096;
   GrowthHistory growth;
