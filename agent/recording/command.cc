@@ -176,14 +176,28 @@ Result<std::optional<Error>> read_moments(const std::string& file,
   }
   const std::string name = path.filename().string();
   Result<std::optional<Error>> older = read_one(*folder, name + std::string{kOlderSuffix}, call);
-  if (!older && older.error().kind != ErrorKind::kAbsent) {
-    older = std::optional{older.error()};
+  Result<std::optional<Error>> newer = read_one(*folder, name, call);
+  const auto is_there = [](const Result<std::optional<Error>>& read) {
+    return read || read.error().kind != ErrorKind::kAbsent;
+  };
+  if (!is_there(older)) {
+    return newer;
   }
-  Result<std::optional<Error>> read = read_one(*folder, name, call);
-  if (read && !*read && older) {
+  if (!is_there(newer)) {
     return older;
   }
-  return read;
+  std::optional<Error> problem = older ? std::move(*older) : std::move(older.error());
+  const std::optional<Error> second = newer ? *newer : newer.error();
+  if (problem && second) {
+    problem->kind = problem->kind == ErrorKind::kAbsent ? second->kind : problem->kind;
+    problem->remedy += (problem->remedy.empty() ? "" : "; ") + to_text(*second);
+  } else if (second) {
+    problem = second;
+  }
+  if (!newer) {
+    return tl::unexpected{std::move(*problem)};
+  }
+  return problem;
 }
 
 }  // namespace eviction::agent

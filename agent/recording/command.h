@@ -33,9 +33,10 @@ inline constexpr std::size_t kRequestedFileLimit = std::size_t{64} << 20;
                                          const RecordRequest& request,
                                          systemd::EventLoop& loop);
 
-/// Calls with each moment of a recording, of the one before it (FILE.1) if there is one, or of CSV.
-/// Returns why reading ended before the end. Errors: those of reading, and of a file that is none
-/// of these.
+/// Calls with each moment of a recording, of the one before it (FILE.1) if there is one, or of CSV;
+/// FILE.1 alone is as good. Returns why reading ended before the end, of both: kAbsent where only a
+/// last record was cut off, as by a crash. Errors: those of reading, and of a file that is none of
+/// these.
 [[nodiscard]] Result<std::optional<Error>> read_moments(
     const std::string& file, const std::function<void(const Moment&)>& call);
 

@@ -466,6 +466,42 @@ TEST_F(KeptRecordingTest, AnOlderFileOfAnotherVersionDoesNotHideTheNewer) {
   EXPECT_THAT((*read)->what, HasSubstr("another version"));
 }
 
+// A crash came between the renaming and the next file.
+TEST_F(KeptRecordingTest, AnOlderFileAloneIsRead) {
+  RecordingWriter writer;
+  tree_.file("r.1", writer.begin(true) + writer.add(moment_at(0, 1_GiB)));
+  std::size_t moments = 0;
+  const auto count = [&moments](const Moment&) { ++moments; };
+  const auto read = read_moments(tree_.path("r"), count);
+  ASSERT_TRUE(read) << to_text(read.error());
+  EXPECT_FALSE(*read);
+  EXPECT_EQ(moments, 1U);
+  const auto none = read_moments(tree_.path("s"), count);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().path, tree_.path("s"));
+  tree_.file("s.1", "evagrec1");
+  EXPECT_THAT(to_text(read_moments(tree_.path("s"), count).error()), HasSubstr("s.1: it is a rec"));
+}
+
+TEST_F(KeptRecordingTest, WhatIsWrongWithEitherFileIsTold) {
+  RecordingWriter writer;
+  const std::string text = writer.begin(true) + writer.add(moment_at(0, 1_GiB));
+  tree_.file("r.1", text + record_of("L") + text.substr(kRecordingMagic.size()))
+      .file("r", text.substr(0, text.size() - 1));
+  const auto problem_of = [this] {
+    const auto read = read_moments(tree_.path("r"), [](const Moment&) {});
+    return !read ? read.error() : read->value_or(Error{});
+  };
+  EXPECT_EQ(problem_of().kind, ErrorKind::kMalformed);
+  EXPECT_THAT(to_text(problem_of()),
+              testing::AllOf(HasSubstr("/r.1: the record"), HasSubstr("/r: the record")));
+  tree_.file("r.1", text.substr(0, text.size() - 1));
+  EXPECT_EQ(problem_of().kind, ErrorKind::kAbsent) << "crashes cut off ends";
+  tree_.file("r.1", "evagrec1").file("r", "evagrec2");
+  EXPECT_THAT(to_text(problem_of()),
+              testing::AllOf(HasSubstr("/r.1: it is a"), HasSubstr("/r: it is a")));
+}
+
 class RecordTest : public testing::Test {
  protected:
   RecordTest() {
