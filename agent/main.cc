@@ -316,6 +316,12 @@ ExitCode run_validate(const CommandLine& line) {
   return print(verdict, line.output, verdict.accepted() ? kDone : kFailed);
 }
 
+/// Why reading ended before the end is a failure, unless a crash cut off the last record: that is
+/// how a recording may end.
+ExitCode exit_code(const std::optional<Error>& problem) {
+  return problem && problem->kind != ErrorKind::kAbsent ? kFailed : kDone;
+}
+
 /// Prints each moment as it is read.
 ExitCode print_csv(const std::string& file) {
   ExitCode code = write_out(csv_header(), kDone);
@@ -324,10 +330,13 @@ ExitCode print_csv(const std::string& file) {
       code = write_out(csv_row(moment), kDone);
     }
   });
-  if (!read || *read) {
-    return complain(kFailed, to_text(read ? **read : read.error()));
+  if (!read) {
+    return complain(kFailed, to_text(read.error()));
   }
-  return code;
+  if (*read) {
+    complain(kFailed, to_text(**read));
+  }
+  return code == kDone ? exit_code(*read) : code;
 }
 
 ExitCode replay(const CommandLine& line) {
@@ -353,7 +362,8 @@ ExitCode replay(const CommandLine& line) {
     return complain(kFailed, to_text(read.error()));
   }
   run.result().problem = std::move(*read);
-  return print(run.result(), line.output, run.result().from ? kDone : kFailed);
+  return print(
+      run.result(), line.output, run.result().from ? exit_code(run.result().problem) : kFailed);
 }
 
 ExitCode run_simulate(const CommandLine& line) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/csv_lines.h"
+#include "cgroup/key_value.h"
 
 namespace eviction::agent {
 
@@ -21,6 +22,7 @@ using Number = std::optional<std::int64_t>;
 
 /// No amount, time or counter is larger: sums of them must not overflow.
 constexpr std::int64_t kMost = std::int64_t{1} << 50;
+constexpr std::int64_t kMostSeconds = 253'402'300'799;  // the end of the year 9999
 
 Number of(const std::optional<Bytes>& bytes) {
   return bytes ? Number{bytes->value()} : std::nullopt;
@@ -207,12 +209,22 @@ class Row {
       const std::vector<std::string_view>& cells)
       : names_{names}, cells_{cells} {}
 
-  /// Absent: no such column, an empty cell, or (and then bad() tells) no number.
-  [[nodiscard]] Number number(std::string_view name) {
+  /// Absent: no such column, an empty cell, or (and then problem() tells) no number up to most.
+  [[nodiscard]] Number number(std::string_view name, std::int64_t most = kMost) {
     const std::string_view cell = text(name);
     const Number value = parse_number(cell);
-    bad_ = bad_ || (!cell.empty() && !value);
+    if (value ? *value > most : !cell.empty()) {
+      refuse(name, "is " + cgroup::quote(cell) + ", no number from 0 to " + std::to_string(most));
+    }
     return value;
+  }
+
+  /// As number(), but an empty cell is a problem, too.
+  [[nodiscard]] Number needed(std::string_view name) {
+    if (text(name).empty()) {
+      refuse(name, "is empty");
+    }
+    return number(name);
   }
 
   [[nodiscard]] std::string_view text(std::string_view name) const {
@@ -226,15 +238,25 @@ class Row {
     if (const auto at = parse_csv_time(text("time"))) {
       return at->time_since_epoch().count();
     }
-    return text("time").empty() ? number("t_s") : number("time");
+    if (text("time").empty() && text("t_s").empty()) {
+      refuse("time", "is empty");
+    }
+    return number(text("time").empty() ? "t_s" : "time", kMostSeconds);
   }
 
-  [[nodiscard]] bool bad() const { return bad_; }
+  /// The first cell that is none, and why. Empty: all that were asked for are in order.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
+  void refuse(std::string_view name, std::string_view why) {
+    if (problem_.empty()) {
+      problem_ = std::string{name}.append(" ").append(why);
+    }
+  }
+
   const std::map<std::string_view, std::size_t>& names_;
   const std::vector<std::string_view>& cells_;
-  bool bad_ = false;
+  std::string problem_;
 };
 
 /// The root cgroup's counts of pages are those of /proc/meminfo; what of its files is in no list of
@@ -259,17 +281,15 @@ void complete_meminfo(Observation& seen, Bytes available) {
   meminfo.anon_pages = std::max(meminfo.mem_total - available, Bytes{});
 }
 
-/// Whether the line has what a moment needs; then call was called.
-bool tell(Row row, const std::function<void(const Moment&)>& call) {
-  constexpr std::int64_t kMostSeconds = 253'402'300'799;
+/// Empty: call was called. Else which cell is none.
+std::string tell(Row row, const std::function<void(const Moment&)>& call) {
   const Number time = row.time();
-  const Number since_boot = row.number("since_boot_seconds");
+  const Number since_boot = row.number("since_boot_seconds", kMostSeconds);
   const Number full = row.number("full");
-  const Number total = row.number("mem_total_bytes");
-  const Number available = row.number("mem_available_bytes");
-  if (!time || *time > kMostSeconds || since_boot.value_or(0) > kMostSeconds || !total ||
-      !available) {
-    return false;
+  const Number total = row.needed("mem_total_bytes");
+  const Number available = row.needed("mem_available_bytes");
+  if (!row.problem().empty()) {
+    return row.problem();
   }
   Moment moment{.at = std::chrono::sys_seconds{std::chrono::seconds{*time}},
                 .since_boot = std::chrono::seconds{since_boot.value_or(*time)},
@@ -290,11 +310,10 @@ bool tell(Row row, const std::function<void(const Moment&)>& call) {
     complete_meminfo(seen, *moment.mem_available);
     moment.seen = &seen;
   }
-  if (row.bad()) {
-    return false;
+  if (row.problem().empty()) {
+    call(moment);
   }
-  call(moment);
-  return true;
+  return row.problem();
 }
 
 /// "time, mem_total_bytes"; empty: all that are needed are there.
@@ -308,12 +327,13 @@ std::string missing_columns(const std::map<std::string_view, std::size_t>& names
   return missing;
 }
 
-tl::unexpected<Error> wrong(std::size_t line, std::string what) {
-  return tl::unexpected{Error{.kind = ErrorKind::kMalformed,
-                              .path = {},
-                              .line = line,
-                              .what = std::move(what),
-                              .remedy = "eviction-agent replay --csv shows how it is written"}};
+tl::unexpected<Error> wrong(std::size_t line, std::string what, std::string remedy = {}) {
+  return tl::unexpected{
+      Error{.kind = ErrorKind::kMalformed,
+            .path = {},
+            .line = line,
+            .what = std::move(what),
+            .remedy = remedy.append("eviction-agent replay --csv shows how it is written")}};
 }
 
 }  // namespace
@@ -354,9 +374,10 @@ Result<void> read_csv(std::string_view text, const std::function<void(const Mome
       if (const std::string missing = missing_columns(names); !missing.empty()) {
         return wrong(lines.number(), "there is no column " + missing);
       }
-    } else if (!tell(Row{names, lines.cells()}, call)) {
+    } else if (std::string problem = tell(Row{names, lines.cells()}, call); !problem.empty()) {
       return wrong(lines.number(),
-                   "time, mem_total_bytes, mem_available_bytes or another number is none");
+                   std::move(problem),
+                   "what comes before it is used, what follows it is not; ");
     }
   }
   return names.empty() ? wrong(1, "it is empty") : Result<void>{};

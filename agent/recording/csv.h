@@ -20,7 +20,7 @@ namespace eviction::agent {
 /// unknown ones are passed over; needed are time (or t_s), mem_total_bytes and mem_available_bytes.
 /// Without since_boot_seconds time stands for it, without full each line is a full look. Without
 /// anon_bytes and file_bytes the kernel is taken to hold nothing. The pods of a class become one
-/// pod. Errors: kMalformed with the line; then what came before it was told.
+/// pod. Errors: kMalformed with line, column and value; then what came before it was told.
 [[nodiscard]] Result<void> read_csv(std::string_view text,
                                     const std::function<void(const Moment&)>& call);
 

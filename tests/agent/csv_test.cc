@@ -99,6 +99,27 @@ TEST(Csv, TellsWhichColumnIsMissing) {
   EXPECT_THAT(error_of("mem_total_bytes\n1\n"), HasSubstr("no column time, mem_available_bytes"));
 }
 
+TEST(Csv, TellsLineColumnAndValueOfWhatIsNone) {
+  const std::string head = "t_s,time,mem_total_bytes,mem_available_bytes,oom_kill\n";
+  const auto error_of = [&head](std::string_view line) {
+    const Result<void> read =
+        read_csv(head + "1,,9,9,\n" + std::string{line} + "\n3,,9,9,\n", [](const Moment&) {});
+    return read ? Error{} : read.error();
+  };
+  EXPECT_EQ(error_of("2,,9,9,0").what, "");
+  EXPECT_EQ(error_of("2,,9,abc,0").line, 3U);
+  EXPECT_THAT(error_of("2,,9,abc,0").what, HasSubstr("mem_available_bytes is \"abc\""));
+  EXPECT_THAT(error_of("2,,9,9,-5").what, HasSubstr("oom_kill is \"-5\""));
+  EXPECT_THAT(error_of("2,,,9,0").what, HasSubstr("mem_total_bytes is empty"));
+  EXPECT_THAT(error_of("2,,9").what, HasSubstr("mem_available_bytes is empty"));
+  EXPECT_THAT(error_of(",,9,9,0").what, HasSubstr("time is empty"));
+  EXPECT_THAT(error_of("x,,9,9,0").what, HasSubstr("t_s is \"x\""));
+  EXPECT_THAT(error_of("2,noon,9,9,0").what, HasSubstr("time is \"noon\""));
+  EXPECT_THAT(error_of("2,253402300800,9,9,0").what, HasSubstr("time is \"253402300800\""));
+  EXPECT_THAT(error_of("2,,9,9,\x1b[2J").what, HasSubstr("oom_kill is \"?[2J\""));
+  EXPECT_THAT(error_of("2,,9,abc,0").remedy, HasSubstr("what follows it is not"));
+}
+
 TEST(Csv, RefusesWhatIsNone) {
   const std::string head = "mem_total_bytes,time,mem_available_bytes\n9,";
   EXPECT_TRUE(read_csv(head + "1,1\n", [](const Moment&) {}));
