@@ -13,6 +13,7 @@ namespace eviction::agent {
 namespace {
 
 enum class Kind : char { kBegin = 'B', kLook = 'L', kWhole = 'W', kDifference = 'D' };
+constexpr std::string_view kKinds = "BLWD";
 
 constexpr std::array<std::uint32_t, 256> make_table() {
   constexpr std::uint32_t kPolynomial = 0x82f63b78;  // Castagnoli, reflected
@@ -273,7 +274,6 @@ struct Frame {
 
 /// Absent: none begins here, or it is cut off.
 std::optional<Frame> frame_of(std::string_view text) {
-  constexpr std::string_view kKinds = "BLWD";
   Taker taker{text};
   const std::optional<std::uint64_t> size = taker.number();
   if (!size || *size > kLongestRecord) {
