@@ -95,9 +95,8 @@ Result<void> Daemon::run() {
   recall();
   if (const Result<void> opened = recording_.open(*host_.root); !opened) {
     const std::string file{kRecordingFile};
-    const bool no_recording = opened.error().kind == ErrorKind::kTooLarge ||
-                              host_.root->open_below(std::string{kStateFolder} + '/' + file);
-    problem(no_recording ? set_aside(*host_.root, file, opened.error()) : opened.error());
+    const bool is_folder{host_.root->open_below(std::string{kStateFolder} + '/' + file)};
+    problem(is_folder ? set_aside(*host_.root, file, opened.error()) : opened.error());
   }
   tell_manager(systemd::notify_ready());
   status_.pid = ::getpid();

@@ -93,8 +93,9 @@ Result<void> KeptRecording::begin(const std::optional<GrowthCheckpoint>& learned
     file_ = {};
     Error error = whole.error();
     error.path = folder_->path_of(name_);
-    const bool aside = root_ != nullptr && error.kind == ErrorKind::kMalformed;
-    return tl::unexpected{aside ? set_aside(*root_, name_, std::move(error)) : std::move(error)};
+    const bool none = error.kind == ErrorKind::kMalformed || error.kind == ErrorKind::kTooLarge;
+    return tl::unexpected{none && root_ != nullptr ? set_aside(*root_, name_, std::move(error))
+                                                   : std::move(error)};
   }
   if (::ftruncate(file_.get(), static_cast<off_t>(*whole)) != 0) {
     return failure(errno);

@@ -331,6 +331,10 @@ TEST_F(KeptRecordingTest, WhatIsDamagedWhileItIsOpenIsSetAsideToo) {
   EXPECT_THAT(to_text(added.error()), HasSubstr("recording.bin.corrupt"));
   EXPECT_TRUE(own.add(moment_at(1, 1_GiB)));
   EXPECT_EQ(told_by(content("recording.bin")).moments.size(), 1U);
+
+  std::filesystem::resize_file(tree_.path("var/lib/eviction-agent/recording.bin"), 16 << 20);
+  EXPECT_THAT(to_text(own.add(moment_at(2, 1_GiB)).error()), HasSubstr("recording.bin.corrupt"));
+  EXPECT_TRUE(own.add(moment_at(3, 1_GiB)));
 }
 
 TEST_F(KeptRecordingTest, IsBounded) {
