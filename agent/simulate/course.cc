@@ -11,8 +11,6 @@ namespace {
 
 /// A pause longer than this is cut out: the recording stopped.
 constexpr double kLongestGap = 900;
-/// What is left of it.
-constexpr double kShortGap = 60;
 /// A pod without a sample for so long was not there.
 constexpr double kAbsentAfter = 300;
 
@@ -30,7 +28,7 @@ void join_times(std::vector<PodSample>& samples) {
   double offset = last;
   for (PodSample& sample : samples) {
     if (sample.at - last > kLongestGap) {
-      offset += sample.at - last - kShortGap;
+      offset += sample.at - last - static_cast<double>(kShortGap.count());
     }
     last = sample.at;
     sample.at -= offset;

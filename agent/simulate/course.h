@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct PodSample {
 
 /// More are not taken: they are half a GiB.
 inline constexpr std::size_t kMostSamples = 20'000'000;
+
+/// What is left of a pause that is cut out.
+inline constexpr std::chrono::seconds kShortGap{60};
 
 /// The median, of two the larger. There is one value at least.
 [[nodiscard]] double middle(std::vector<double> values);

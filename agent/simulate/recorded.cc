@@ -41,7 +41,20 @@ PodSpec spec_of(const Pod& pod) {
 
 }  // namespace
 
+void RecordedNode::go_on(const Moment& moment) {
+  using std::chrono::milliseconds;
+  if (last_look_) {
+    milliseconds step = moment.since_boot - last_look_->since_boot;
+    if (step < milliseconds{}) {
+      step = moment.at - last_look_->at;
+    }
+    now_ += step < milliseconds{} ? std::chrono::duration_cast<milliseconds>(kShortGap) : step;
+  }
+  last_look_ = {.at = moment.at, .since_boot = moment.since_boot};
+}
+
 void RecordedNode::take(const Moment& moment) {
+  go_on(moment);
   if (moment.seen == nullptr || !moment.seen->meminfo) {
     return;
   }
@@ -57,7 +70,7 @@ void RecordedNode::take(const Moment& moment) {
   const double anonymous = mib(meminfo.anon_pages) + mib(meminfo.shmem);
   const double used = mib(meminfo.mem_total) - mib(meminfo.mem_free);
   const std::size_t before = samples_.size();
-  take_pods(seen, std::chrono::duration<double>{moment.at.time_since_epoch()}.count());
+  take_pods(seen);
   double in_pods = 0;
   for (std::size_t i = before; i < samples_.size(); ++i) {
     in_pods += samples_[i].mib;
@@ -85,7 +98,8 @@ std::optional<Error> RecordedNode::problem() const {
                .remedy = "what came later needs a recording of its own"};
 }
 
-void RecordedNode::take_pods(const Observation& seen, double at) {
+void RecordedNode::take_pods(const Observation& seen) {
+  const double at = std::chrono::duration<double>{now_}.count();
   for (const Pod& pod : seen.pods) {
     const std::optional<Bytes> level = held(pod);
     if (!level) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,7 +22,7 @@ class RecordedNode {
  public:
   explicit RecordedNode(std::size_t most_samples = kMostSamples) : most_samples_{most_samples} {}
 
-  /// What comes after the most samples is left out.
+  /// The next look, whatever the wall clock says. What comes after the most samples is left out.
   void take(const Moment& moment);
 
   /// That something was left out, and from when on. Absent: nothing was.
@@ -31,11 +32,20 @@ class RecordedNode {
   [[nodiscard]] Result<Scenario> scenario(double capacity_mib, std::uint64_t seed) const;
 
  private:
-  void take_pods(const Observation& seen, double at);
+  struct Clocks {
+    std::chrono::sys_seconds at;
+    std::chrono::milliseconds since_boot{};
+  };
+
+  /// By the clock since boot; over a reboot by the wall clock, unless that was set back.
+  void go_on(const Moment& moment);
+  void take_pods(const Observation& seen);
 
   std::size_t most_samples_;
   bool cut_ = false;
-  Observation last_;  ///< without its pods
+  std::optional<Clocks> last_look_;
+  std::chrono::milliseconds now_{};  ///< since the first look
+  Observation last_;                 ///< without its pods
   std::vector<PodSpec> pods_;
   std::map<std::string, std::size_t, std::less<>> index_;  ///< by UID
   std::vector<PodSample> samples_;

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/observation.h"
@@ -129,6 +133,53 @@ TEST(RecordedNode, PodsFollowWhatTheyHeldAndComeAndGo) {
   }
   EXPECT_NEAR(node.pods()[0].mib(), 300, 1);
   EXPECT_EQ(node.pods()[1].mib(), 0);
+}
+
+/// What the only pod held at each look: its place in the list, in MiB.
+Scenario looked_at(const std::vector<Moment>& looks) {
+  Observation seen = real_node(kRealNodes[0]);
+  seen.pods.resize(1);
+  RecordedNode recorded;
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    seen.pods[0].unreclaimable = scale(1_MiB, static_cast<std::int64_t>(i), 1);
+    Moment moment = looks[i];
+    moment.seen = &seen;
+    recorded.take(moment);
+  }
+  const auto scenario = recorded.scenario(0, 1);
+  EXPECT_TRUE(scenario);
+  return scenario.value_or(Scenario{});
+}
+
+Moment look(int wall, int since_boot) {
+  return {.at = sys_seconds{seconds{1'800'000'000 + wall}},
+          .since_boot = seconds{since_boot},
+          .mem_total = 128_GiB};
+}
+
+std::vector<double> times_of(const PodSpec& pod) {
+  std::vector<double> times;
+  std::ranges::transform(*pod.points, std::back_inserter(times), &Point::at);
+  return times;
+}
+
+TEST(RecordedNode, AClockThatWasSetBackChangesNothing) {
+  constexpr int kBack = -3 * 3600;
+  const Scenario scenario =
+      looked_at({look(0, 1000), look(100, 1100), look(200 + kBack, 1200), look(300 + kBack, 1300)});
+  EXPECT_EQ(scenario.seconds, 300);
+  ASSERT_EQ(scenario.pods.size(), 1U);
+  EXPECT_THAT(times_of(scenario.pods[0]), testing::ElementsAre(0, 100, 200, 300));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ((*scenario.pods[0].points)[i].mib, i) << "in the order of the looks";
+  }
+}
+
+TEST(RecordedNode, OverARebootTheWallClockTellsUnlessItWasSetBack) {
+  EXPECT_THAT(times_of(looked_at({look(0, 9000), look(120, 30), look(130, 40)}).pods.at(0)),
+              testing::ElementsAre(0, 120, 130));
+  EXPECT_THAT(times_of(looked_at({look(0, 9000), look(-500, 30), look(-490, 40)}).pods.at(0)),
+              testing::ElementsAre(0, 60, 70));
 }
 
 TEST(RecordedNode, OfAnotherCapacityItHasWhatThatKernelWouldKeep) {
