@@ -207,6 +207,22 @@ ActReport carry_out(const Host& host,
   return report_end(host, transaction, outcome, record);
 }
 
+/// What went, and what could not, a line each.
+std::string removal_text(std::vector<std::string> gone, const RemovedState& state) {
+  gone.insert(gone.end(), state.paths.begin(), state.paths.end());
+  std::string text;
+  for (const std::string& path : gone) {
+    text += (text.empty() ? "removed:\n  " : "\n  ") + path;
+  }
+  if (!state.problems.empty()) {
+    text += text.empty() ? "could not be removed:" : "\ncould not be removed:";
+  }
+  for (const Error& problem : state.problems) {
+    text += "\n  " + to_text(problem);
+  }
+  return text.empty() ? "nothing of the agent's was there" : text;
+}
+
 }  // namespace
 
 ActReport apply(const Host& host,
@@ -271,13 +287,8 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
     return failed(removed.error());
   }
   const bool daemon_runs = HostLock::is_held(*host.root, kRunLock).value_or(false);
-  if (const Result<void> forgotten = remove_state(*host.root, daemon_runs); !forgotten) {
-    return failed(forgotten.error());
-  }
-  std::string text = removed->empty() ? "nothing of the agent's was there" : "removed:";
-  for (const std::string& path : *removed) {
-    text += "\n  " + path;
-  }
+  const RemovedState state = remove_state(*host.root, daemon_runs);
+  std::string text = removal_text(*removed, state);
   if (!kubelet) {
     text += "\nonly the usual places of RKE2 and k3s" +
             (last_changed.empty() ? std::string{} : " and " + last_changed) +
@@ -288,7 +299,7 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   if (daemon_runs) {
     text += "\nthe daemon runs on, acts by its mode, and keeps what it learned and recorded";
   }
-  return {ActOutcome::kDone, text};
+  return {state.problems.empty() ? ActOutcome::kDone : ActOutcome::kFailed, text};
 }
 
 }  // namespace eviction::agent

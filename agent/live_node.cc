@@ -238,8 +238,8 @@ Result<void> LiveNode::remove_journal(const std::string& file) {
   if (!folder) {
     return tl::unexpected{folder.error()};
   }
-  return remove_leftovers(*host_.root, file).and_then([&] {
-    return config::remove_durably(*folder, path.substr(slash + 1));
+  return remove_leftovers(*host_.root, file).and_then([&]() -> Result<void> {
+    return config::remove_durably(*folder, path.substr(slash + 1)).map([](bool) {});
   });
 }
 

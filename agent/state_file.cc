@@ -92,11 +92,20 @@ Result<void> save_record(const cgroup::Directory& root, const Record& record) {
   return save_own(root, std::string{kStateFile}, render_record(record));
 }
 
-Result<void> remove_state(const cgroup::Directory& root, bool daemon_runs) {
+RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs) {
+  RemovedState done;
+  const auto tell = [&done](Error problem) {
+    if (problem.remedy.empty()) {
+      problem.remedy = "remove it by hand";
+    }
+    done.problems.push_back(std::move(problem));
+  };
   const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
   if (!folder) {
-    return folder.error().kind == ErrorKind::kAbsent ? Result<void>{}
-                                                     : tl::unexpected{folder.error()};
+    if (folder.error().kind != ErrorKind::kAbsent) {
+      tell(folder.error());
+    }
+    return done;
   }
   const std::string file{kStateFile};
   const std::string growth{kGrowthFile};
@@ -112,23 +121,28 @@ Result<void> remove_state(const cgroup::Directory& root, bool daemon_runs) {
     names.insert(names.end(), {growth, recording, recording + std::string{kOlderSuffix}});
   }
   for (const std::string& name : names) {
-    if (Result<void> removed = config::remove_durably(*folder, name); !removed) {
-      return removed;
+    const Result<bool> was_there = config::remove_durably(*folder, name);
+    if (!was_there) {
+      tell(was_there.error());
+    } else if (*was_there) {
+      done.paths.push_back(folder->path_of(name));
     }
   }
   if (daemon_runs) {
-    return {};
+    return done;
   }
   const std::string inside{kStateFolder.substr(1)};
   const int code = ::unlinkat(root.fd(), inside.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
   // A container's mount stays, below a read-only root or not.
-  constexpr std::array kStays{0, ENOTEMPTY, ENOENT, EBUSY, EROFS};
-  if (std::ranges::find(kStays, code) == kStays.end()) {
-    return tl::unexpected{Error{.kind = ErrorKind::kIo,
-                                .path = folder->path(),
-                                .what = std::generic_category().message(code)}};
+  constexpr std::array kStays{ENOTEMPTY, ENOENT, EBUSY, EROFS};
+  if (code == 0) {
+    done.paths.push_back(folder->path());
+  } else if (std::ranges::find(kStays, code) == kStays.end()) {
+    tell({.kind = ErrorKind::kIo,
+          .path = folder->path(),
+          .what = std::generic_category().message(code)});
   }
-  return {};
+  return done;
 }
 
 }  // namespace eviction::agent

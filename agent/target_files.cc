@@ -82,9 +82,7 @@ Result<bool> remove_ours(const cgroup::Directory& root, const std::string& path,
   }
   const auto [folder_path, name] = place_of(path);
   const Result<cgroup::Directory> folder = root.open_below(folder_path);
-  const Result<void> removed =
-      folder ? config::remove_durably(*folder, name) : tl::unexpected{folder.error()};
-  return removed ? Result<bool>{true} : tl::unexpected{removed.error()};
+  return folder ? config::remove_durably(*folder, name) : tl::unexpected{folder.error()};
 }
 
 }  // namespace

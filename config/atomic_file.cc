@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "cgroup/write_all.h"
 
@@ -26,6 +27,8 @@ Error system_error(int code, const cgroup::Directory& folder, const std::string&
     error.kind = ErrorKind::kAbsent;
   } else if (code == ENOSPC || code == EDQUOT) {
     error.remedy = "free space on its file system";
+  } else if (code == ENOTEMPTY) {
+    error.remedy = "look at what is in it, then remove it";
   }
   return error;
 }
@@ -127,16 +130,21 @@ Result<Written> write_atomically(const cgroup::Directory& folder,
   return Written::kWritten;
 }
 
-Result<void> remove_durably(const cgroup::Directory& folder, const std::string& name) {
+Result<bool> remove_durably(const cgroup::Directory& folder, const std::string& name) {
+  bool was_there = false;
+  std::optional<Error> problem;
   for (const std::string& one : {name + std::string{kTemporarySuffix}, name}) {
-    if (::unlinkat(folder.fd(), one.c_str(), 0) != 0 && errno != ENOENT) {
-      return tl::unexpected{system_error(errno, folder, one)};
+    const auto remove = [&](int flags) { return ::unlinkat(folder.fd(), one.c_str(), flags) == 0; };
+    if (remove(0) || (errno == EISDIR && remove(AT_REMOVEDIR))) {
+      was_there = true;
+    } else if (errno != ENOENT) {
+      problem = system_error(errno, folder, one);
     }
   }
   if (::fsync(folder.fd()) != 0) {
-    return tl::unexpected{system_error(errno, folder, name)};
+    problem = system_error(errno, folder, name);
   }
-  return {};
+  return problem ? Result<bool>{tl::unexpected{std::move(*problem)}} : was_there;
 }
 
 Result<void> rename_durably(const cgroup::Directory& folder,

@@ -27,9 +27,9 @@ inline constexpr std::string_view kTemporarySuffix = ".tmp";
                                                const std::string& name,
                                                std::string_view text);
 
-/// Removes the file for good, and what an interrupted write of it left. One that is not there is no
-/// error. Errors: kDenied, kIo.
-[[nodiscard]] Result<void> remove_durably(const cgroup::Directory& folder, const std::string& name);
+/// Removes the file, or the empty folder, for good, and what an interrupted write of it left; says
+/// whether anything was there. Errors: kDenied, kIo (also a folder with something in it).
+[[nodiscard]] Result<bool> remove_durably(const cgroup::Directory& folder, const std::string& name);
 
 /// Renames a file in its folder for good, replacing one of the new name. Errors: kAbsent, kDenied,
 /// kIo.

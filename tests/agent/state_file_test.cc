@@ -17,7 +17,11 @@ namespace {
 
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
 
 constexpr sys_seconds kNow{seconds{1'790'000'000}};
 
@@ -35,6 +39,13 @@ cgroup::Directory root_of(const tests::TemporaryTree& tree) {
   return *cgroup::Directory::open(tree.path());
 }
 
+/// What went, where all could.
+std::vector<std::string> removed(const cgroup::Directory& root, bool daemon_runs) {
+  const RemovedState done = remove_state(root, daemon_runs);
+  EXPECT_THAT(done.problems, IsEmpty());
+  return done.paths;
+}
+
 TEST(StateFile, ComesBackAsItWas) {
   tests::TemporaryTree tree;
   tree.directory("var/lib");
@@ -47,9 +58,14 @@ TEST(StateFile, ComesBackAsItWas) {
   tree.file("var/lib/eviction-agent/state.json.tmp", "half");  // of a write that was interrupted
   tree.file("var/lib/eviction-agent/incidents.jsonl", "{}\n");
   tree.file("var/lib/eviction-agent/incidents.jsonl.1", "{}\n");
-  EXPECT_TRUE(remove_state(root, false));
-  EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
-  EXPECT_TRUE(remove_state(root, false));
+  const std::string folder = tree.path("var/lib/eviction-agent");
+  EXPECT_THAT(removed(root, false),
+              ElementsAre(folder + "/state.json",
+                          folder + "/incidents.jsonl",
+                          folder + "/incidents.jsonl.1",
+                          folder));
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_THAT(removed(root, false), IsEmpty());
 }
 
 TEST(StateFile, ARunningDaemonKeepsItsFolderAndWhatItHasOpen) {
@@ -57,11 +73,11 @@ TEST(StateFile, ARunningDaemonKeepsItsFolderAndWhatItHasOpen) {
   tree.file("var/lib/eviction-agent/recording.bin", "x");
   const cgroup::Directory root = root_of(tree);
   ASSERT_TRUE(save_record(root, sample()));
-  EXPECT_TRUE(remove_state(root, true));
+  EXPECT_THAT(removed(root, true), SizeIs(1));
   EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent/recording.bin")));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent/state.json")));
   std::filesystem::remove(tree.path("var/lib/eviction-agent/recording.bin"));
-  EXPECT_TRUE(remove_state(root, true));
+  EXPECT_THAT(removed(root, true), IsEmpty());
   EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
 }
 
@@ -70,9 +86,33 @@ TEST(StateFile, KeepsAFolderWithFilesOfOthers) {
   tree.file("var/lib/eviction-agent/notes", "x");
   const cgroup::Directory root = root_of(tree);
   ASSERT_TRUE(save_record(root, sample()));
-  EXPECT_TRUE(remove_state(root, false));
+  EXPECT_THAT(removed(root, false), SizeIs(1));
   EXPECT_TRUE(std::filesystem::exists(tree.path("var/lib/eviction-agent/notes")));
   EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent/state.json")));
+}
+
+// The agent itself sets a folder aside that stands where its file should be.
+TEST(StateFile, OneThatCannotBeRemovedCostsNoOther) {
+  tests::TemporaryTree tree;
+  tree.directory("var/lib/eviction-agent/state.json.corrupt");
+  tree.file("var/lib/eviction-agent/growth.json.corrupt/notes", "x");
+  tree.file("var/lib/eviction-agent/incidents.jsonl.tmp/notes", "x");
+  tree.file("var/lib/eviction-agent/incidents.jsonl", "{}\n");
+  tree.file("var/lib/eviction-agent/growth.json", "{}");
+  tree.file("var/lib/eviction-agent/recording.bin", "x");
+  const std::string folder = tree.path("var/lib/eviction-agent");
+  const RemovedState done = remove_state(root_of(tree), false);
+  EXPECT_THAT(
+      done.paths,
+      ElementsAre(
+          folder + "/state.json.corrupt", folder + "/growth.json", folder + "/recording.bin"));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/incidents.jsonl"));
+  ASSERT_THAT(done.problems, SizeIs(2));
+  EXPECT_EQ(to_text(done.problems[0]),
+            folder +
+                "/growth.json.corrupt: Directory not empty; "
+                "look at what is in it, then remove it");
+  EXPECT_EQ(done.problems[1].path, folder + "/incidents.jsonl.tmp");
 }
 
 TEST(StateFile, SetsACorruptFileAside) {
@@ -108,7 +148,7 @@ TEST(StateFile, SetsACorruptFileAside) {
     ASSERT_TRUE(save_record(root_of(tree), sample()));
     EXPECT_TRUE(load_record(root_of(tree)).problem) << "nobody has looked at it";
     EXPECT_EQ(load_record(root_of(tree)).record, sample());
-    ASSERT_TRUE(remove_state(root_of(tree), false));
+    EXPECT_THAT(removed(root_of(tree), false), Not(IsEmpty()));
     EXPECT_FALSE(load_record(root_of(tree)).problem);
     EXPECT_FALSE(std::filesystem::exists(tree.path("var/lib/eviction-agent")));
   }

@@ -155,9 +155,19 @@ TEST_F(AtomicFile, RemovesAndRenames) {
   EXPECT_TRUE(rename_durably(folder(), "a", "b"));
   EXPECT_EQ(content_of(tree_.path("b")), "1");
   EXPECT_EQ(rename_durably(folder(), "a", "c").error().kind, ErrorKind::kAbsent);
-  EXPECT_TRUE(remove_durably(folder(), "b"));
-  EXPECT_TRUE(remove_durably(folder(), "b"));
+  EXPECT_EQ(remove_durably(folder(), "b"), true);
+  EXPECT_EQ(remove_durably(folder(), "b"), false) << "it was not there";
   EXPECT_EQ(files(), 0U);
+}
+
+TEST_F(AtomicFile, RemovesAFolderOnlyIfItIsEmpty) {
+  tree_.directory("a").file("b.tmp/c", "1").file("b", "2");
+  EXPECT_EQ(remove_durably(folder(), "a"), true);
+  const Result<bool> removed = remove_durably(folder(), "b");
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(to_text(removed.error()),
+            tree_.path("b.tmp") + ": Directory not empty; look at what is in it, then remove it");
+  EXPECT_EQ(files(), 1U) << "the file itself is gone";
 }
 
 TEST_F(AtomicFile, MakesAFolderForItsOwnerAlone) {
