@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -34,6 +34,7 @@
 #include "agent/render.h"
 #include "agent/replay.h"
 #include "agent/simulate/command.h"
+#include "agent/simulate/html_file.h"
 #include "agent/status_file.h"
 #include "agent/validate.h"
 #include "agent/version.h"
@@ -366,6 +367,21 @@ ExitCode replay(const CommandLine& line) {
       run.result(), line.output, run.result().from ? exit_code(run.result().problem) : kFailed);
 }
 
+/// Before the nodes run, which may take hours.
+Result<void> check_html(const config::SimulateOptions& asked,
+                        const std::optional<std::string>& config) {
+  std::vector<std::string> inputs;
+  if (asked.recording) {
+    inputs = {*asked.recording, *asked.recording + std::string{kOlderSuffix}};
+  }
+  for (const auto& input : {asked.trace, config}) {
+    if (input) {
+      inputs.push_back(*input);
+    }
+  }
+  return asked.html ? simulate::check_html_file(*asked.html, inputs) : Result<void>{};
+}
+
 ExitCode run_simulate(const CommandLine& line) {
   config::LoadedConfig loaded;
   if (line.config) {
@@ -378,11 +394,8 @@ ExitCode run_simulate(const CommandLine& line) {
   if (!loaded.errors.empty()) {
     return kUsage;
   }
-  // What is there stays until there is something to put in its place.
-  if (line.simulate.html && !std::ofstream{*line.simulate.html, std::ios::app}) {
-    return complain(kUsage,
-                    "--html: " + *line.simulate.html + ": " +
-                        std::generic_category().message(errno) + "; name a file to write");
+  if (const Result<void> writable = check_html(line.simulate, line.config); !writable) {
+    return complain(kUsage, "--html: " + to_text(writable.error()));
   }
   Progress progress;
   if (isatty(STDERR_FILENO) == 1) {
@@ -402,9 +415,9 @@ ExitCode run_simulate(const CommandLine& line) {
   }
   ExitCode code = kDone;
   if (line.simulate.html) {
-    std::ofstream page{*line.simulate.html, std::ios::binary};
-    if (!(page << simulate::to_html(*report)).flush()) {
-      code = complain(kFailed, *line.simulate.html + ": " + std::generic_category().message(errno));
+    const auto written = simulate::write_html_file(*line.simulate.html, simulate::to_html(*report));
+    if (!written) {
+      code = complain(kFailed, "--html: " + to_text(written.error()));
     }
   }
   return print(*report, line.output, code);
