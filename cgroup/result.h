@@ -33,7 +33,7 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-/// One line: "PATH:LINE: WHAT; REMEDY".
+/// One line: "PATH:LINE: WHAT; REMEDY". Control characters of the path are escaped.
 [[nodiscard]] std::string to_text(const Error& error);
 
 /// A short word for logs, metrics and JSON ("absent", "denied", ...).

@@ -6,6 +6,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "agent/page.h"
 #include "agent/simulate/report.h"
 
 namespace eviction::agent::simulate {
@@ -38,9 +39,10 @@ text{font-size:11px;fill:#444}
 <h1>Simulated memory eviction</h1>
 )";
 
+/// Fit for the page, whatever a trace put into a name.
 std::string escape(std::string_view text) {
   std::string safe;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     switch (c) {
       case '<':
         safe += "&lt;";

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -83,6 +84,12 @@ TEST(Report, ThePageIsSelfContainedAndEscapesNames) {
   EXPECT_EQ(page.find("<script"), std::string::npos);
   EXPECT_EQ(page.find("<b>&"), std::string::npos);
   EXPECT_NE(page.find("&lt;b&gt;&amp;"), std::string::npos);
+}
+
+TEST(Report, ThePageHasNoControlCharactersAndNoBytesThatAreNotUtf8) {
+  Report all = report();
+  all.outcomes[0].events = {{600, "OOM kill", "a\xff\x1b[1m\x01ü"}};
+  EXPECT_THAT(to_html(all), testing::HasSubstr("0.17 h: OOM kill a??[1m?ü<"));
 }
 
 }  // namespace
