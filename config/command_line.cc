@@ -186,6 +186,11 @@ Outcome set_kubelet_version(CommandLine& line, const std::string& text) {
 }
 
 Outcome set_capacity(CommandLine& line, const std::string& text) {
+  constexpr double kMostSimulated = 1LL << 50;
+  if (line.command == Command::kSimulate && quantity_magnitude(text) > kMostSimulated) {
+    return tl::unexpected{usage_error("--capacity: " + in_quotes(text) + " is more than 1 PiB",
+                                      "allowed: 1Gi to 1Pi")};
+  }
   const Result<Quantity> capacity = parse_quantity(text);
   if (!capacity || capacity->bytes <= Bytes{}) {
     return tl::unexpected{usage_error("--capacity: " + in_quotes(text) + " is no amount of memory",
@@ -215,6 +220,10 @@ Outcome set_simulate(SimulateOptions& simulate, const OptionInfo& option, const 
   }
   if (option.name == "seed") {
     return set_number(simulate.seed, option, text, 0, std::numeric_limits<int>::max());
+  }
+  if (text.empty()) {
+    return tl::unexpected{usage_error("--" + std::string{option.name} + " is empty",
+                                      "leave it out, or give a value")};
   }
   if (option.name == "trace") {
     simulate.trace = text;

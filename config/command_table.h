@@ -173,13 +173,14 @@ inline constexpr std::array kOptions{
                '\0',
                "",
                "Prints what was recorded as CSV instead, for other tools."},
-    OptionInfo{only(Command::kSimulate),
-               "capacity",
-               '\0',
-               "BYTES",
-               "The memory that the node has, in bytes or as a quantity such as 16Gi. Default: "
-               "128Gi; of a trace: so that 92 % of it are in use at its highest; of a recording: "
-               "what it had."},
+    OptionInfo{
+        only(Command::kSimulate),
+        "capacity",
+        '\0',
+        "BYTES",
+        "The memory that the node has, 1Gi to 1Pi, in bytes or as a quantity such as 16Gi. "
+        "Default: 128Gi; of a trace: so that 92 % of it are in use at its highest; of a recording: "
+        "what it had."},
     OptionInfo{only(Command::kSimulate),
                "mix",
                '\0',
@@ -220,13 +221,14 @@ inline constexpr std::array kOptions{
                "NAME,...",
                "Only these of rke2-default, kubelet-100Mi, static-6Gi-4Gi, percent-5, percent-10, "
                "percent-7-1Gi, gke, aks, eks, openshift and ours. Default: all."},
-    OptionInfo{only(Command::kSimulate),
-               "weights",
-               '\0',
-               "A,B,C,D,E",
-               "What counts how much as harm: an OOM kill, a needless eviction of a VM, of a "
-               "container, a needless spell of MemoryPressure, a restart of the kubelet. Default: "
-               "10,3,1,1,1."},
+    OptionInfo{
+        only(Command::kSimulate),
+        "weights",
+        '\0',
+        "A,B,C,D,E",
+        "What counts how much as harm: an OOM kill, a needless eviction of a VM, of a "
+        "container, a needless spell of MemoryPressure, a restart of the kubelet. Each from 0 to "
+        "1000000. Default: 10,3,1,1,1."},
     OptionInfo{only(Command::kSimulate),
                "html",
                '\0',

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 
@@ -274,6 +276,19 @@ Result<Quantity> parse_quantity(std::string_view text) {
   }
   const auto lower = static_cast<std::uint64_t>(magnitude->bytes);
   return parts->negative ? Quantity{Bytes{wrap(0 - lower)}, -1} : Quantity{Bytes{wrap(lower)}, 1};
+}
+
+double quantity_magnitude(std::string_view text) {
+  const std::optional<Parts> parts = split(text);
+  const std::optional<Scale> scale = parts ? interpret(parts->suffix) : std::nullopt;
+  if (!scale) {
+    return 0;
+  }
+  const std::int64_t exponent = (scale->binary ? 0 : std::int64_t{scale->exponent}) -
+                                static_cast<std::int64_t>(parts->fraction.size());
+  const std::string number =
+      std::string{parts->whole} + std::string{parts->fraction} + 'e' + std::to_string(exponent);
+  return std::ldexp(std::strtod(number.c_str(), nullptr), scale->binary ? scale->exponent : 0);
 }
 
 std::string render_quantity(Bytes bytes) {

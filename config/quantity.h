@@ -20,6 +20,10 @@ struct Quantity {
 /// Errors: kMalformed with the rule that was broken.
 [[nodiscard]] Result<Quantity> parse_quantity(std::string_view text);
 
+/// How large the number is, without its sign and about, where parse_quantity() says what the
+/// kubelet makes of it: too many bytes for 64 bits wrap there. 0 for what is no quantity.
+[[nodiscard]] double quantity_magnitude(std::string_view text);
+
 /// Whole bytes as the agent writes them: the largest binary suffix that divides them without
 /// remainder ("1280Mi", "3Gi", "1000"). parse_quantity() gives the same bytes back.
 [[nodiscard]] std::string render_quantity(Bytes bytes);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -30,6 +29,8 @@ constexpr double kMib = 1 << 20;
 constexpr double kDefaultCapacity = 128 * 1024;
 constexpr double kLeastCapacity = 1024;
 constexpr double kSecondsPerHour = 3600;
+/// Beside a larger one the others would have no digits left.
+constexpr double kMostWeight = 1e6;
 
 tl::unexpected<Error> wrong(std::string what, std::string remedy) {
   return tl::unexpected{Error{ErrorKind::kMalformed, {}, 0, std::move(what), std::move(remedy)}};
@@ -76,11 +77,12 @@ Result<HarmWeights> weights_of(const std::string& list) {
     double& weight = weights.*kHarmWeights.at(i);
     const char* const end = parts[i].data() + parts[i].size();
     const auto [read, error] = std::from_chars(parts[i].data(), end, weight);
-    good = error == std::errc{} && read == end && std::isfinite(weight) && weight >= 0;
+    good = error == std::errc{} && read == end && weight >= 0 && weight <= kMostWeight;
   }
   if (!good) {
-    return wrong("--weights: " + config::in_quotes(list) + " is no list of five numbers",
-                 "allowed: such as 10,3,1,1,1");
+    return wrong(
+        "--weights: " + config::in_quotes(list) + " is no list of five numbers from 0 to 1000000",
+        "allowed: such as 10,3,1,1,1");
   }
   return weights;
 }
@@ -197,7 +199,7 @@ Result<Report> simulate(const config::CommandLine& line,
     return tl::unexpected{policies ? weights.error() : policies.error()};
   }
   if (capacity_of(line, kDefaultCapacity) < kLeastCapacity) {
-    return wrong("--capacity: a node has 1 GiB at least", "allowed: 1Gi and more");
+    return wrong("--capacity: a node has 1 GiB at least", "allowed: 1Gi to 1Pi");
   }
   const Result<Asked> asked = scenarios_of(line);
   if (!asked) {

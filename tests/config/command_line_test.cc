@@ -332,7 +332,21 @@ TEST(CommandLine, RefusesWrongValues) {
       {{"validate", "--kubelet-version=1.32", "--capacity", "-1"}, "\"-1\" is no amount"},
       {{"validate", "--kubelet-version=1.32", "--capacity="}, "\"\" is no amount"},
       {{"validate", "--kubelet-version=1.32", "--capacity=5%"}, "\"5%\" is no amount"},
+      {{"simulate", "--policy="}, "--policy is empty; leave it out, or give a value"},
+      {{"simulate", "--weights", ""}, "--weights is empty"},
+      {{"simulate", "--trace="}, "--trace is empty"},
+      {{"simulate", "--recording="}, "--recording is empty"},
+      {{"simulate", "--html="}, "--html is empty"},
+      {{"simulate", "--capacity=99999999999999999999"},
+       "--capacity: \"99999999999999999999\" is more than 1 PiB; allowed: 1Gi to 1Pi"},
+      {{"simulate", "--capacity=1025Ti"}, "\"1025Ti\" is more than 1 PiB"},
+      {{"simulate", "--capacity=1e400"}, "\"1e400\" is more than 1 PiB"},
   });
+  EXPECT_EQ(parsed({"simulate", "--capacity=1Pi"}).capacity, Bytes{std::int64_t{1} << 50});
+  EXPECT_EQ(
+      parsed({"validate", "--kubelet-version=1.32", "--capacity=99999999999999999999"}).capacity,
+      Bytes{7'766'279'631'452'241'919})
+      << "as the kubelet has it";
 }
 
 RC_GTEST_PROP(CommandLineProperty, AnyValueOfAKubeletFlagIsHandedOn, ()) {

@@ -220,6 +220,17 @@ struct Rendered {
   std::string text;
 };
 
+TEST(Quantity, MagnitudeDoesNotWrap) {
+  EXPECT_EQ(quantity_magnitude("1.5Gi"), 1.5 * (1 << 30));
+  EXPECT_EQ(quantity_magnitude("-1500m"), 1.5);
+  EXPECT_EQ(quantity_magnitude(".25e2"), 25);
+  EXPECT_EQ(quantity_magnitude("99999999999999999999"), 1e20);
+  EXPECT_EQ(quantity_magnitude("9999999999999999G"), 9999999999999999e9);
+  EXPECT_GT(quantity_magnitude("1e400"), 1e300);
+  EXPECT_EQ(quantity_magnitude("much"), 0);
+  EXPECT_EQ(quantity_magnitude("."), 0);
+}
+
 TEST(Quantity, RendersTheLargestBinarySuffixThatDivides) {
   for (const Rendered& row : std::vector<Rendered>{{0, "0"},
                                                    {1000, "1000"},

@@ -37,6 +37,20 @@ TEST(Simulate, SaysWhichTraceCannotBeRead) {
   EXPECT_THAT(error_of(line), HasSubstr("/absent.csv: No such file or directory"));
 }
 
+// A larger one would leave no digit for the others, or none at all.
+TEST(Simulate, AWeightHasABound) {
+  config::CommandLine line;
+  line.simulate.hours = 1;
+  line.simulate.policies = "rke2-default";
+  line.simulate.weights = "1000000,0,0.5,1,1";
+  EXPECT_EQ(error_of(line), "");
+  for (const char* const weights :
+       {"1e308,1,1,1,1", "1,1000001,1,1,1", "1,1,-1,1,1", "nan,1,1,1,1"}) {
+    line.simulate.weights = weights;
+    EXPECT_THAT(error_of(line), HasSubstr("is no list of five numbers from 0 to 1000000"));
+  }
+}
+
 // It would count twice in the totals.
 TEST(Simulate, RunsAPolicyOnce) {
   config::CommandLine line;
