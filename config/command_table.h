@@ -29,7 +29,8 @@ inline constexpr std::array kCommands{
         "[OPTIONS]",
         "Shows what would be set on this node, why, and which guard would stop it.",
         "Reads the kernel's and the kubelet's files once and changes nothing. Exits with 0 if "
-        "a value could be applied, with 3 if a guard refuses."},
+        "a value could be applied, with 1 if there is nothing to apply, with 3 if a guard "
+        "refuses."},
     CommandInfo{
         Command::kCheck,
         "check",
@@ -55,8 +56,8 @@ inline constexpr std::array kCommands{
         "incidents",
         "[--since TIME] [OPTIONS]",
         "Shows who was killed or evicted, when, by what, and what would have prevented it.",
-        "Also the changes that were made or put back, and guards that began to refuse. Reads "
-        "what the daemon recorded; it need not run."},
+        "Also the changes that were made or put back, and guards that began to refuse; no more "
+        "than the last 1000. Reads what the daemon recorded; it need not run."},
     CommandInfo{
         Command::kApply,
         "apply",

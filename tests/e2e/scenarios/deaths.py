@@ -164,6 +164,8 @@ def register(name: str, about: str, function: Function, long: bool) -> None:
     scenario(Kind.DROP_IN, long)(function)
 
 
+POWER_GOES = "The power goes before the first sync, and before each one of a folder,"
+
 for chosen, which in (
     (until_told, "before the kubelet is told"),
     (from_told, "from then on"),
@@ -173,7 +175,7 @@ for chosen, which in (
     for power_cut, start in ((False, "killed"), (True, "power_cut")):
         register(
             f"{start}_{chosen.__name__}",
-            f"{'The power goes' if power_cut else 'The agent is killed'} at every step {which}.",
+            f"{POWER_GOES if power_cut else 'The agent is killed at every step'} {which}.",
             dies(power_cut, fault, chosen),
             long=power_cut,
         )
