@@ -48,7 +48,7 @@ struct AgentConfig {
   /// [sizing] risk: accepted share, in parts per 10000, of what the node loses near running out
   /// that is lost in falls within one reaction time larger than the growth allowed for. The default
   /// does the least harm in the suite of tests/simulate.
-  int risk_permyriad = 500;
+  int risk_permyriad = 1000;
   /// [sizing] growth-ceiling: largest share of RAM, in parts per 10000, that growth may take.
   int growth_ceiling_permyriad = 1000;
   /// [kubelet] version: overrides what is found on the node.

@@ -42,9 +42,10 @@ constexpr std::array kKeys{
         "sizing",
         "risk",
         PercentField{&AgentConfig::risk_permyriad, 1, 9900},
-        "5%",
+        "10%",
         "Of what the node loses when it is near running out of memory, the share that may be lost "
-        "in larger falls, within one reaction time of the kubelet, than the threshold allows for. "
+        "in larger falls, within one reaction time of the kubelet, than the threshold allows for, "
+        "as far as what was learned counts. "
         "A smaller risk makes a larger threshold: fewer OOM kills when memory falls fast, more "
         "evictions without need. It is about what the node itself showed, near running out, in the "
         "last days; until it showed something, 70 MiB are allowed for and 0.11 % of RAM where "

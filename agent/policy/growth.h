@@ -31,7 +31,7 @@ struct GrowthInput {
   /// What the pods present can still take, which bounds growth, but not below usual_growth().
   /// Absent: no bound.
   std::optional<Bytes> headroom;
-  int risk_permyriad = 500;
+  int risk_permyriad = 1000;
   int ceiling_permyriad = 1000;  ///< share of capacity
   std::optional<LearnedGrowth> learned = {};
 

@@ -73,7 +73,7 @@ TEST(AgentConfig, HasItsDefaultsWithoutAnyFile) {
   const LoadedConfig loaded = load(tests::TemporaryTree{});
   EXPECT_THAT(loaded.errors, IsEmpty());
   EXPECT_THAT(loaded.files, IsEmpty());
-  EXPECT_EQ(loaded.config.risk_permyriad, 500);
+  EXPECT_EQ(loaded.config.risk_permyriad, 1000);
   EXPECT_EQ(loaded.config.growth_ceiling_permyriad, 1000);
   EXPECT_EQ(loaded.config.kubelet_version, std::nullopt);
   EXPECT_EQ(loaded.config.target, TargetChoice::kAuto);
