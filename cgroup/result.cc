@@ -3,27 +3,20 @@
 
 namespace eviction {
 
-namespace {
-
-/// A path may have any byte: a line feed would end the line, others would steer the terminal.
-std::string on_one_line(std::string_view path) {
+std::string escape_control(char byte) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : path) {
-    const auto value = static_cast<unsigned char>(byte);
-    if (value < 0x20 || value == 0x7F) {
-      text += {'\\', 'x', kDigits[value / 16], kDigits[value % 16]};
-    } else {
-      text += byte;
-    }
+  const auto value = static_cast<unsigned char>(byte);
+  if (value < 0x20 || value == 0x7F) {
+    return {'\\', 'x', kDigits[value / 16], kDigits[value % 16]};
   }
-  return text;
+  return std::string{byte};
 }
 
-}  // namespace
-
 std::string to_text(const Error& error) {
-  std::string text = on_one_line(error.path);
+  std::string text;
+  for (const char byte : error.path) {
+    text += escape_control(byte);
+  }
   if (error.line != 0) {
     text += ':' + std::to_string(error.line);
   }

@@ -33,6 +33,9 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
+/// "\x1b" for a control character, which would end a line or steer the terminal; else the byte.
+[[nodiscard]] std::string escape_control(char byte);
+
 /// One line: "PATH:LINE: WHAT; REMEDY". Control characters of the path are escaped.
 [[nodiscard]] std::string to_text(const Error& error);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cgroup/result.h"
+
 namespace eviction::config {
 
 namespace {
@@ -32,21 +34,12 @@ std::size_t remoteness(std::string_view written, std::string_view name) {
   return letters > 0 && !written.empty() && name.starts_with(written) ? 1 : letters;
 }
 
-std::string escaped(char byte) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto value = static_cast<unsigned char>(byte);
-  if (value < 0x20 || value == 0x7F) {
-    return {'\\', 'x', kDigits[value / 16], kDigits[value % 16]};
-  }
-  return byte == '"' || byte == '\\' ? std::string{'\\', byte} : std::string{byte};
-}
-
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char byte : text.substr(0, kLongestQuote)) {
-    result += escaped(byte);
+    result += (byte == '"' || byte == '\\' ? "\\" : "") + escape_control(byte);
   }
   return result + (text.size() > kLongestQuote ? "...\"" : "\"");
 }
