@@ -121,7 +121,10 @@ RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs) {
     names.insert(names.end(), {growth, recording, recording + std::string{kOlderSuffix}});
   }
   for (const std::string& name : names) {
-    const Result<bool> was_there = config::remove_durably(*folder, name);
+    // An empty folder that was set aside, where the agent's file should have been.
+    const bool was_folder = ::unlinkat(folder->fd(), name.c_str(), AT_REMOVEDIR) == 0;
+    const Result<bool> was_there =
+        was_folder ? Result<bool>{true} : config::remove_durably(*folder, name);
     if (!was_there) {
       tell(was_there.error());
     } else if (*was_there) {

@@ -27,7 +27,7 @@ Error system_error(int code, const cgroup::Directory& folder, const std::string&
     error.kind = ErrorKind::kAbsent;
   } else if (code == ENOSPC || code == EDQUOT) {
     error.remedy = "free space on its file system";
-  } else if (code == ENOTEMPTY) {
+  } else if (code == EISDIR) {
     error.remedy = "look at what is in it, then remove it";
   }
   return error;
@@ -134,8 +134,7 @@ Result<bool> remove_durably(const cgroup::Directory& folder, const std::string& 
   bool was_there = false;
   std::optional<Error> problem;
   for (const std::string& one : {name + std::string{kTemporarySuffix}, name}) {
-    const auto remove = [&](int flags) { return ::unlinkat(folder.fd(), one.c_str(), flags) == 0; };
-    if (remove(0) || (errno == EISDIR && remove(AT_REMOVEDIR))) {
+    if (::unlinkat(folder.fd(), one.c_str(), 0) == 0) {
       was_there = true;
     } else if (errno != ENOENT) {
       problem = system_error(errno, folder, one);

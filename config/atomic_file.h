@@ -27,8 +27,8 @@ inline constexpr std::string_view kTemporarySuffix = ".tmp";
                                                const std::string& name,
                                                std::string_view text);
 
-/// Removes the file, or the empty folder, for good, and what an interrupted write of it left; says
-/// whether anything was there. Errors: kDenied, kIo (also a folder with something in it).
+/// Removes the file for good, and what an interrupted write of it left; says whether anything was
+/// there. Errors: kDenied, kIo (also a folder).
 [[nodiscard]] Result<bool> remove_durably(const cgroup::Directory& folder, const std::string& name);
 
 /// Renames a file in its folder for good, replacing one of the new name. Errors: kAbsent, kDenied,

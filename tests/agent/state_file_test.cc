@@ -110,7 +110,7 @@ TEST(StateFile, OneThatCannotBeRemovedCostsNoOther) {
   ASSERT_THAT(done.problems, SizeIs(2));
   EXPECT_EQ(to_text(done.problems[0]),
             folder +
-                "/growth.json.corrupt: Directory not empty; "
+                "/growth.json.corrupt: Is a directory; "
                 "look at what is in it, then remove it");
   EXPECT_EQ(done.problems[1].path, folder + "/incidents.jsonl.tmp");
 }

@@ -160,14 +160,14 @@ TEST_F(AtomicFile, RemovesAndRenames) {
   EXPECT_EQ(files(), 0U);
 }
 
-TEST_F(AtomicFile, RemovesAFolderOnlyIfItIsEmpty) {
+TEST_F(AtomicFile, RemovesNoFolder) {
   tree_.directory("a").file("b.tmp/c", "1").file("b", "2");
-  EXPECT_EQ(remove_durably(folder(), "a"), true);
+  EXPECT_FALSE(remove_durably(folder(), "a"));
   const Result<bool> removed = remove_durably(folder(), "b");
   ASSERT_FALSE(removed);
   EXPECT_EQ(to_text(removed.error()),
-            tree_.path("b.tmp") + ": Directory not empty; look at what is in it, then remove it");
-  EXPECT_EQ(files(), 1U) << "the file itself is gone";
+            tree_.path("b.tmp") + ": Is a directory; look at what is in it, then remove it");
+  EXPECT_EQ(files(), 2U) << "the file itself is gone";
 }
 
 TEST_F(AtomicFile, MakesAFolderForItsOwnerAlone) {
