@@ -2,13 +2,12 @@
 #include "agent/simulate/html_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -41,24 +40,6 @@ tl::unexpected<Error> failure(const std::string& page, int code, std::string rem
 /// 0 or an errno.
 int cannot_access(const fs::path& path, int how) {
   return ::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0 ? 0 : errno;
-}
-
-/// 0 or an errno.
-int write_new(const fs::path& file, std::string_view text, const fs::file_status& before) {
-  constexpr mode_t kByUmask = 0666;
-  const mode_t mode =
-      fs::exists(before) ? static_cast<mode_t>(before.permissions() & fs::perms::all) : kByUmask;
-  // Not what an earlier write left: that may be a link, or open somewhere.
-  if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
-    return errno;
-  }
-  const Descriptor out{
-      ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
-  if (out.get() < 0 || (fs::exists(before) && ::fchmod(out.get(), mode) != 0)) {
-    return errno;
-  }
-  const int code = write_all(out.get(), text);
-  return code == 0 && ::fsync(out.get()) != 0 ? errno : code;
 }
 
 /// 0 or an errno.
@@ -103,13 +84,9 @@ Result<void> write_html_file(const std::string& page, std::string_view text) {
     const fs::path file = resolved(page);
     const fs::path temporary =
         file.parent_path() / fmt::format(".eviction-agent.{}.tmp", ::getpid());
-    code = write_new(temporary, text, there);
-    if (code == 0 && std::rename(temporary.c_str(), file.c_str()) != 0) {
-      code = errno;
-    }
-    if (code != 0) {
-      ::unlink(temporary.c_str());
-    }
+    const auto mode =
+        fs::exists(there) ? std::optional{static_cast<mode_t>(there.permissions())} : std::nullopt;
+    code = replace_file(file, temporary, text, mode);
   }
   return code == 0 ? Result<void>{}
                    : failure(page, code, "make room there or name another file, and run it again");
