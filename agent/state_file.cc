@@ -59,6 +59,38 @@ Record from_json(const json& document) {
   return record;
 }
 
+Error for_the_hand(Error problem) {
+  if (problem.remedy.empty()) {
+    problem.remedy = "remove it by hand";
+  }
+  return problem;
+}
+
+std::vector<std::string> state_names(bool daemon_runs) {
+  const std::string file{kStateFile};
+  const std::string growth{kGrowthFile};
+  const std::string recording{kRecordingFile};
+  const std::string incidents{kIncidentFile};
+  std::vector<std::string> names{file,
+                                 file + std::string{kCorruptSuffix},
+                                 growth + std::string{kCorruptSuffix},
+                                 recording + std::string{kCorruptSuffix},
+                                 incidents,
+                                 incidents + std::string{kOlderSuffix}};
+  if (!daemon_runs) {
+    names.insert(names.end(), {growth, recording, recording + std::string{kOlderSuffix}});
+  }
+  return names;
+}
+
+/// Or an empty folder that was set aside, where that file should have been. False: absent.
+Result<bool> remove_state_file(const cgroup::Directory& folder, const std::string& name) {
+  if (::unlinkat(folder.fd(), name.c_str(), AT_REMOVEDIR) == 0) {
+    return true;
+  }
+  return config::remove_durably(folder, name);
+}
+
 }  // namespace
 
 std::string render_record(const Record& record) {
@@ -94,39 +126,17 @@ Result<void> save_record(const cgroup::Directory& root, const Record& record) {
 
 RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs) {
   RemovedState done;
-  const auto tell = [&done](Error problem) {
-    if (problem.remedy.empty()) {
-      problem.remedy = "remove it by hand";
-    }
-    done.problems.push_back(std::move(problem));
-  };
   const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
   if (!folder) {
     if (folder.error().kind != ErrorKind::kAbsent) {
-      tell(folder.error());
+      done.problems.push_back(for_the_hand(folder.error()));
     }
     return done;
   }
-  const std::string file{kStateFile};
-  const std::string growth{kGrowthFile};
-  const std::string recording{kRecordingFile};
-  const std::string incidents{kIncidentFile};
-  std::vector<std::string> names{file,
-                                 file + std::string{kCorruptSuffix},
-                                 growth + std::string{kCorruptSuffix},
-                                 recording + std::string{kCorruptSuffix},
-                                 incidents,
-                                 incidents + std::string{kOlderSuffix}};
-  if (!daemon_runs) {
-    names.insert(names.end(), {growth, recording, recording + std::string{kOlderSuffix}});
-  }
-  for (const std::string& name : names) {
-    // An empty folder that was set aside, where the agent's file should have been.
-    const bool was_folder = ::unlinkat(folder->fd(), name.c_str(), AT_REMOVEDIR) == 0;
-    const Result<bool> was_there =
-        was_folder ? Result<bool>{true} : config::remove_durably(*folder, name);
+  for (const std::string& name : state_names(daemon_runs)) {
+    const Result<bool> was_there = remove_state_file(*folder, name);
     if (!was_there) {
-      tell(was_there.error());
+      done.problems.push_back(for_the_hand(was_there.error()));
     } else if (*was_there) {
       done.paths.push_back(folder->path_of(name));
     }
@@ -141,9 +151,9 @@ RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs) {
   if (code == 0) {
     done.paths.push_back(folder->path());
   } else if (std::ranges::find(kStays, code) == kStays.end()) {
-    tell({.kind = ErrorKind::kIo,
-          .path = folder->path(),
-          .what = std::generic_category().message(code)});
+    done.problems.push_back(for_the_hand({.kind = ErrorKind::kIo,
+                                          .path = folder->path(),
+                                          .what = std::generic_category().message(code)}));
   }
   return done;
 }
