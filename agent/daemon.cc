@@ -279,14 +279,17 @@ void Daemon::observe_and_plan(const Record& record) {
   }
 }
 
-/// What was recorded before: the forecast need not begin anew at each start. Ignored where it
-/// fails: what is wrong with the recording, opening it tells.
+/// What was recorded before: neither the forecast nor the low of the last hour need begin anew at
+/// each start. Ignored where it fails: what is wrong with the recording, opening it tells.
 void Daemon::recall() {
   const std::string file =
       host_.root->path_of(std::string{kStateFolder} + '/' + std::string{kRecordingFile});
   static_cast<void>(read_moments(file, [this](const Moment& moment) {
     if (moment.mem_available) {
-      history_.recall(moment.since_boot, *moment.mem_available);
+      history_.recall(
+          moment.since_boot,
+          *moment.mem_available,
+          moment.seen == nullptr ? std::nullopt : account(*moment.seen).kubelet_available);
     }
   }));
 }

@@ -21,16 +21,16 @@ constexpr std::chrono::milliseconds kLatest{10000};
 
 }  // namespace
 
-void AvailableHistory::add(std::chrono::seconds now, Bytes available) {
-  if (!minutes_.empty() && now < minutes_.back().begin) {
+void AvailableHistory::add(std::chrono::milliseconds since_boot, Bytes available) {
+  if (!minutes_.empty() && since_boot < minutes_.back().begin) {
     minutes_.clear();
   }
-  if (minutes_.empty() || now - minutes_.back().begin >= kMinute) {
-    minutes_.push_back({now, available});
+  if (minutes_.empty() || since_boot - minutes_.back().begin >= kMinute) {
+    minutes_.push_back({since_boot, available});
   } else {
     minutes_.back().lowest = std::min(minutes_.back().lowest, available);
   }
-  while (now - minutes_.front().begin > kSpan) {
+  while (since_boot - minutes_.front().begin > kSpan) {
     minutes_.pop_front();
   }
 }
@@ -54,8 +54,13 @@ void NodeHistory::look(std::chrono::milliseconds since_boot,
   }
 }
 
-void NodeHistory::recall(std::chrono::milliseconds since_boot, Bytes mem_available) {
+void NodeHistory::recall(std::chrono::milliseconds since_boot,
+                         Bytes mem_available,
+                         std::optional<Bytes> kubelet_available) {
   forecaster_.see(since_boot, mem_available, std::nullopt);
+  if (kubelet_available) {
+    available_.add(since_boot, *kubelet_available);
+  }
 }
 
 std::optional<Bytes> NodeHistory::headroom(std::optional<Bytes> mem_available) const {
@@ -104,8 +109,7 @@ bool NodeHistory::walked(std::chrono::milliseconds since_boot, const Plan& plan)
     growth_.see_left(since_boot, *left, near_running_out(plan.sizing.growth->prior));
   }
   if (plan.memory.kubelet_available) {
-    available_.add(std::chrono::duration_cast<std::chrono::seconds>(since_boot),
-                   *plan.memory.kubelet_available);
+    available_.add(since_boot, *plan.memory.kubelet_available);
   }
 
   const std::optional<Bytes> threshold = threshold_to_reach(plan);

@@ -17,15 +17,15 @@ namespace eviction::agent {
 /// The available memory of the last hour, one value a minute: the lowest seen in it.
 class AvailableHistory {
  public:
-  /// now: of any steady clock. Where it goes back, the node was restarted: the history begins anew.
-  void add(std::chrono::seconds now, Bytes available);
+  /// since_boot: where it goes back, the node was restarted, and the history begins anew.
+  void add(std::chrono::milliseconds since_boot, Bytes available);
 
   /// The 5th percentile of the minutes of the last hour. Absent before there are ten of them.
   [[nodiscard]] std::optional<Bytes> low() const;
 
  private:
   struct Minute {
-    std::chrono::seconds begin;
+    std::chrono::milliseconds begin;
     Bytes lowest;
   };
 
@@ -41,9 +41,11 @@ class NodeHistory {
             Bytes mem_total,
             std::optional<Bytes> mem_available);
 
-  /// A look of before the agent's start, for the forecast: what was learned of growth is kept
-  /// elsewhere.
-  void recall(std::chrono::milliseconds since_boot, Bytes mem_available);
+  /// A look of before the agent's start: what was learned of growth is kept elsewhere.
+  /// kubelet_available: of a full look.
+  void recall(std::chrono::milliseconds since_boot,
+              Bytes mem_available,
+              std::optional<Bytes> kubelet_available);
 
   /// Puts in what is known before this full look is planned with; growth points into this object.
   /// Of a counter that went back, by a restart of the node, nothing is known.

@@ -265,6 +265,30 @@ TEST_F(DaemonTest, RecordsAndTellsItsForecast) {
   EXPECT_THAT(now["early_warning"]["reason"].get<std::string>(), HasSubstr("no probability"));
 }
 
+TEST_F(DaemonTest, KnowsTheLowOfTheLastHourFromItsRecording) {
+  const std::chrono::minutes history{10};
+  const bool long_up = since_boot() > history;  // else there is no such history to be had
+  const Host host = open_host(tree_.path("proc"), tree_.path("sys"), tree_.path());
+  const Observation seen = observe(host, {}, buffer_);
+  tree_.directory("var/lib/eviction-agent");
+  {
+    KeptRecording recording;
+    ASSERT_TRUE(recording.open(*cgroup::Directory::open(tree_.path("var/lib/eviction-agent")),
+                               std::string{kRecordingFile},
+                               kRecordingFileLimit));
+    for (std::chrono::minutes ago = history; long_up && ago.count() > 0; --ago) {
+      ASSERT_TRUE(recording.add({.at = wall_now() - ago,
+                                 .since_boot = since_boot() - ago,
+                                 .mem_total = seen.meminfo->mem_total,
+                                 .mem_available = seen.meminfo->mem_available,
+                                 .seen = &seen}));
+    }
+  }
+  run(Mode::kObserve, [this] { return status().is_object(); });
+  EXPECT_THAT(status()["plan"]["guards"].dump(),
+              HasSubstr(long_up ? "at the low of the last hour" : "no history yet"));
+}
+
 TEST_F(DaemonTest, SetsAsideWhatCannotBeARecording) {
   const std::string recording = "var/lib/eviction-agent/recording.bin";
   const std::string aside = recording + std::string{kCorruptSuffix};

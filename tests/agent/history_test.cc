@@ -121,6 +121,18 @@ TEST(NodeHistory, PodsThatCannotBeReadAreNoRise) {
   EXPECT_TRUE(rise(std::nullopt).lost_kib.empty());
 }
 
+// An agent that was restarted in a lull would else arm a value that memory goes below each minute.
+TEST(NodeHistory, TheLowOfTheLastHourOutlivesTheAgent) {
+  NodeHistory history;
+  for (int minute = 0; minute < 10; ++minute) {
+    history.recall(minutes{minute}, 1_GiB, 2_GiB);
+    history.recall(minutes{minute} + seconds{10}, 512_MiB, std::nullopt);
+  }
+  Circumstances known;
+  history.add_to(known, {});
+  EXPECT_EQ(known.available_low, 2_GiB) << "to the kubelet, which cheap looks do not tell";
+}
+
 // Of a counter that only grows what came since the full look before counts.
 TEST(NodeHistory, TellsTheStallsSinceTheLastFullLook) {
   NodeHistory history;
