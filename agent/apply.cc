@@ -12,13 +12,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "agent/container_runtime.h"
-#include "agent/growth_file.h"
 #include "agent/incident_json.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/policy/decide.h"
 #include "agent/policy/foreign_settings.h"
 #include "agent/policy/incidents.h"
+#include "agent/recall.h"
 #include "agent/state_file.h"
 #include "agent/target_files.h"
 #include "agent/value_proof.h"
@@ -62,9 +62,11 @@ Plan plan_to_act(const Host& host, const config::AgentConfig& config, const Reco
     const auto answers = container_runtime_answers(*seen.kubelet, *host.root, kRuntimeAnswerTime);
     known.runtime_silence = answers ? std::string{} : to_text(answers.error());
   }
-  const Result<GrowthHistory> growth =
-      host.root ? learned_growth(*host.root) : tl::unexpected{host.root.error()};
-  known.growth = growth ? &*growth : nullptr;
+  NodeHistory history;
+  if (host.root) {
+    static_cast<void>(recall(*host.root, history));  // without it the plan is as on the first day
+  }
+  history.add_to(known, seen, seen.uptime);
   return make_plan(std::move(seen), config, known);
 }
 

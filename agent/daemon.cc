@@ -17,7 +17,7 @@
 
 #include "agent/own_file.h"
 #include "agent/policy/restart_guards.h"
-#include "agent/recording/command.h"
+#include "agent/recall.h"
 #include "systemd/journal.h"
 #include "systemd/notify.h"
 
@@ -92,7 +92,7 @@ Result<void> Daemon::run() {
   if (const Result<void> opened = growth_.open(*host_.root); !opened) {
     problem(opened.error());
   }
-  recall();
+  recall_looks(*host_.root, history_);
   if (const Result<void> opened = recording_.open(*host_.root); !opened) {
     const std::string file{kRecordingFile};
     const bool is_folder{host_.root->open_below(std::string{kStateFolder} + '/' + file)};
@@ -259,7 +259,7 @@ void Daemon::observe_and_plan(const Record& record) {
     problem(*failure);
   }
   Circumstances known = circumstances_of(record, wall_now());
-  history_.add_to(known, seen);
+  history_.add_to(known, seen, since_boot());
   if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
     known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
   }
@@ -277,21 +277,6 @@ void Daemon::observe_and_plan(const Record& record) {
   if (plan_.observation.meminfo) {
     keep_moment(*plan_.observation.meminfo, &plan_.observation);
   }
-}
-
-/// What was recorded before: neither the forecast nor the low of the last hour need begin anew at
-/// each start. Ignored where it fails: what is wrong with the recording, opening it tells.
-void Daemon::recall() {
-  const std::string file =
-      host_.root->path_of(std::string{kStateFolder} + '/' + std::string{kRecordingFile});
-  static_cast<void>(read_moments(file, [this](const Moment& moment) {
-    if (moment.mem_available) {
-      history_.recall(
-          moment.since_boot,
-          *moment.mem_available,
-          moment.seen == nullptr ? std::nullopt : account(*moment.seen).kubelet_available);
-    }
-  }));
 }
 
 void Daemon::tell_warning() const {

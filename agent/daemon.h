@@ -46,7 +46,6 @@ class Daemon {
   void stop();
   void warn(Bytes available, Bytes threshold);
   void take_incidents();
-  void recall();
   void tell_warning() const;
   void keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen);
   void on_api_answer();

@@ -84,15 +84,8 @@ Result<GrowthCheckpoint> parse_growth(std::string_view text, const std::string& 
                               .what = "it is no record of growth of eviction-agent"});
 }
 
-Result<GrowthHistory> learned_growth(const cgroup::Directory& root) {
-  const Result<GrowthCheckpoint> checkpoint =
-      peek_own(root, std::string{kGrowthFile}, parse_growth);
-  if (!checkpoint) {
-    return tl::unexpected{checkpoint.error()};
-  }
-  GrowthHistory history;
-  history.restore(*checkpoint);
-  return history;
+Result<GrowthCheckpoint> learned_growth(const cgroup::Directory& root) {
+  return peek_own(root, std::string{kGrowthFile}, parse_growth);
 }
 
 Loaded<GrowthCheckpoint> load_growth(const cgroup::Directory& root) {

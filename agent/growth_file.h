@@ -18,9 +18,9 @@ inline constexpr std::string_view kGrowthFile = "growth.json";
 /// Errors: kMalformed, also for another version and for numbers that no history can have.
 [[nodiscard]] Result<GrowthCheckpoint> parse_growth(std::string_view text, const std::string& path);
 
-/// What was learned on this node, for a command that changes nothing. Errors: as parse_growth(),
-/// and those of reading the file; one that is missing is none.
-[[nodiscard]] Result<GrowthHistory> learned_growth(const cgroup::Directory& root);
+/// What was learned on this node, for who does not own the file. Errors: as parse_growth(), and
+/// those of reading it; one that is missing is none.
+[[nodiscard]] Result<GrowthCheckpoint> learned_growth(const cgroup::Directory& root);
 /// For its owner: a file that cannot be understood is set aside.
 [[nodiscard]] Loaded<GrowthCheckpoint> load_growth(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_growth(const cgroup::Directory& root,

@@ -22,20 +22,25 @@ constexpr std::chrono::milliseconds kLatest{10000};
 }  // namespace
 
 void AvailableHistory::add(std::chrono::milliseconds since_boot, Bytes available) {
-  if (!minutes_.empty() && since_boot < minutes_.back().begin) {
-    minutes_.clear();
-  }
+  forget(since_boot);
   if (minutes_.empty() || since_boot - minutes_.back().begin >= kMinute) {
     minutes_.push_back({since_boot, available});
   } else {
     minutes_.back().lowest = std::min(minutes_.back().lowest, available);
   }
-  while (since_boot - minutes_.front().begin > kSpan) {
+}
+
+void AvailableHistory::forget(std::chrono::milliseconds since_boot) {
+  if (!minutes_.empty() && since_boot < minutes_.back().begin) {
+    minutes_.clear();
+  }
+  while (!minutes_.empty() && since_boot - minutes_.front().begin > kSpan) {
     minutes_.pop_front();
   }
 }
 
-std::optional<Bytes> AvailableHistory::low() const {
+std::optional<Bytes> AvailableHistory::low(std::chrono::milliseconds since_boot) {
+  forget(since_boot);
   if (minutes_.size() < kLeastMinutes) {
     return std::nullopt;
   }
@@ -54,13 +59,12 @@ void NodeHistory::look(std::chrono::milliseconds since_boot,
   }
 }
 
-void NodeHistory::recall(std::chrono::milliseconds since_boot,
-                         Bytes mem_available,
-                         std::optional<Bytes> kubelet_available) {
+void NodeHistory::recall(std::chrono::milliseconds since_boot, Bytes mem_available) {
   forecaster_.see(since_boot, mem_available, std::nullopt);
-  if (kubelet_available) {
-    available_.add(since_boot, *kubelet_available);
-  }
+}
+
+void NodeHistory::recall_full(std::chrono::milliseconds since_boot, Bytes kubelet_available) {
+  available_.add(since_boot, kubelet_available);
 }
 
 std::optional<Bytes> NodeHistory::headroom(std::optional<Bytes> mem_available) const {
@@ -82,8 +86,10 @@ std::optional<Bytes> threshold_to_reach(const Plan& plan) {
   return largest ? largest : sizing.soft ? sizing.soft : sizing.hard ? sizing.hard : sizing.need;
 }
 
-void NodeHistory::add_to(Circumstances& circumstances, const Observation& seen) {
-  circumstances.available_low = available_.low();
+void NodeHistory::add_to(Circumstances& circumstances,
+                         const Observation& seen,
+                         std::optional<std::chrono::milliseconds> since_boot) {
+  circumstances.available_low = since_boot ? available_.low(*since_boot) : std::nullopt;
   circumstances.growth = &growth_;
   if (seen.vmstat && seen.vmstat->allocstall) {
     if (last_stalls_ && *seen.vmstat->allocstall >= *last_stalls_) {

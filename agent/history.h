@@ -20,14 +20,16 @@ class AvailableHistory {
   /// since_boot: where it goes back, the node was restarted, and the history begins anew.
   void add(std::chrono::milliseconds since_boot, Bytes available);
 
-  /// The 5th percentile of the minutes of the last hour. Absent before there are ten of them.
-  [[nodiscard]] std::optional<Bytes> low() const;
+  /// The 5th percentile of the minutes of the last hour. Absent where there are not ten of them.
+  [[nodiscard]] std::optional<Bytes> low(std::chrono::milliseconds since_boot);
 
  private:
   struct Minute {
     std::chrono::milliseconds begin;
     Bytes lowest;
   };
+
+  void forget(std::chrono::milliseconds since_boot);
 
   std::deque<Minute> minutes_;
 };
@@ -41,15 +43,17 @@ class NodeHistory {
             Bytes mem_total,
             std::optional<Bytes> mem_available);
 
-  /// A look of before the agent's start: what was learned of growth is kept elsewhere.
-  /// kubelet_available: of a full look.
-  void recall(std::chrono::milliseconds since_boot,
-              Bytes mem_available,
-              std::optional<Bytes> kubelet_available);
+  /// Looks of before the agent's start, for the forecast, and full ones of them, for the low of the
+  /// last hour. What was learned of growth is kept elsewhere.
+  void recall(std::chrono::milliseconds since_boot, Bytes mem_available);
+  void recall_full(std::chrono::milliseconds since_boot, Bytes kubelet_available);
 
   /// Puts in what is known before this full look is planned with; growth points into this object.
+  /// since_boot absent: it is not known how long ago the other looks were, and their low is none.
   /// Of a counter that went back, by a restart of the node, nothing is known.
-  void add_to(Circumstances& circumstances, const Observation& seen);
+  void add_to(Circumstances& circumstances,
+              const Observation& seen,
+              std::optional<std::chrono::milliseconds> since_boot);
 
   /// After the plan of a full look. Pods of which one could not be read are no sum: it would seem
   /// to rise when the pod can be read again. Whether the early warning began or ended.

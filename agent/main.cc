@@ -22,12 +22,12 @@
 #include "agent/apply.h"
 #include "agent/check.h"
 #include "agent/daemon.h"
-#include "agent/growth_file.h"
 #include "agent/incident_json.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
+#include "agent/recall.h"
 #include "agent/recording/command.h"
 #include "agent/recording/csv.h"
 #include "agent/recording/kept_recording.h"
@@ -217,14 +217,14 @@ ExitCode plan_or_check(const CommandLine& line,
                        const Host& host,
                        const config::AgentConfig& config) {
   cgroup::Buffer buffer;
-  Circumstances circumstances;
-  const Result<GrowthHistory> growth = learned_growth(*host.root);
-  if (growth) {
-    circumstances.growth = &*growth;
-  } else {
-    complain(kFailed, to_text(growth.error()));
+  NodeHistory history;
+  if (const Result<void> recalled = recall(*host.root, history); !recalled) {
+    complain(kFailed, to_text(recalled.error()));
   }
-  const Plan plan = make_plan(observe(host, config, buffer), config, circumstances);
+  Observation seen = observe(host, config, buffer);
+  Circumstances circumstances;
+  history.add_to(circumstances, seen, seen.uptime);
+  const Plan plan = make_plan(std::move(seen), config, circumstances);
   if (line.command == config::Command::kPlan) {
     return print(plan, line.output, exit_code(outcome(plan)));
   }

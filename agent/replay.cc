@@ -101,7 +101,7 @@ void ReplayRun::walk(const Moment& moment) {
     seen.kubelet->file_content = *file_;
   }
   Circumstances known = circumstances_of(record_, moment.at);
-  history_.add_to(known, seen);
+  history_.add_to(known, seen, moment.since_boot);
   if (config_.mode == config::Mode::kEnforce) {
     known.runtime_silence = std::string{};
   }

@@ -65,10 +65,9 @@ class Recorder {
  private:
   /// By the daemon. Absent: it learned nothing, and a replay keeps what it learned itself.
   [[nodiscard]] std::optional<GrowthCheckpoint> learned() const {
-    const Result<GrowthHistory> growth =
+    const Result<GrowthCheckpoint> known =
         host_.root ? learned_growth(*host_.root) : tl::unexpected{host_.root.error()};
-    const GrowthCheckpoint known = growth ? growth->checkpoint() : GrowthCheckpoint{};
-    return known == GrowthCheckpoint{} ? std::nullopt : std::optional{known};
+    return !known || *known == GrowthCheckpoint{} ? std::nullopt : std::optional{*known};
   }
 
   void tick() {

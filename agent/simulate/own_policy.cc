@@ -159,7 +159,7 @@ Observation OwnPolicy::observe(const ModelNode& node, double now) const {
 
 Plan OwnPolicy::plan(const ModelNode& node, double now) {
   Circumstances known;
-  known.available_low = available_.low();
+  known.available_low = available_.low(since_boot(now));
   known.stalls = 0;
   known.runtime_silence = std::string{};
   const sys_seconds wall{std::chrono::duration_cast<seconds>(since_boot(now))};

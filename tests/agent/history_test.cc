@@ -18,10 +18,13 @@ TEST(AvailableHistory, KnowsNothingBeforeTenMinutes) {
   AvailableHistory history;
   for (int minute = 0; minute < 9; ++minute) {
     history.add(minutes{minute}, 1_GiB);
-    EXPECT_FALSE(history.low());
+    EXPECT_FALSE(history.low(minutes{minute}));
   }
   history.add(minutes{9}, 2_GiB);
-  EXPECT_EQ(history.low(), 1_GiB);
+  EXPECT_EQ(history.low(minutes{9}), 1_GiB);
+  EXPECT_EQ(history.low(minutes{60}), 1_GiB);
+  EXPECT_FALSE(history.low(minutes{61})) << "of the last hour there are nine left";
+  EXPECT_FALSE(history.low(minutes{8})) << "the node was restarted";
 }
 
 TEST(AvailableHistory, TellsTheFifthPercentileOfTheLastHour) {
@@ -31,11 +34,12 @@ TEST(AvailableHistory, TellsTheFifthPercentileOfTheLastHour) {
     history.add(minutes{minute}, Bytes{std::int64_t{1000} * minute});
   }
   // 61 minutes, the first one an hour old: of the values 1 MiB, 1000, 2000, ... the fourth lowest.
-  EXPECT_EQ(history.low(), Bytes{4000});
+  EXPECT_EQ(history.low(minutes{60}), Bytes{4000});
   history.add(minutes{61}, 5_GiB);
-  EXPECT_EQ(history.low(), Bytes{4000}) << "the oldest one was forgotten, and it was not low";
+  EXPECT_EQ(history.low(minutes{61}), Bytes{4000})
+      << "the oldest one was forgotten, and it was not low";
   history.add(minutes{300}, 7_GiB);
-  EXPECT_FALSE(history.low()) << "after a gap the history begins anew";
+  EXPECT_FALSE(history.low(minutes{300})) << "after a gap the history begins anew";
 }
 
 TEST(AvailableHistory, KeepsTheLowestOfAMinute) {
@@ -45,7 +49,7 @@ TEST(AvailableHistory, KeepsTheLowestOfAMinute) {
     history.add(minutes{minute} + seconds{20}, 1_GiB);
     history.add(minutes{minute} + seconds{40}, 3_GiB);
   }
-  EXPECT_EQ(history.low(), 1_GiB);
+  EXPECT_EQ(history.low(minutes{10}), 1_GiB);
 }
 
 TEST(AvailableHistory, BeginsAnewWhereTheNodeWasRestarted) {
@@ -54,11 +58,11 @@ TEST(AvailableHistory, BeginsAnewWhereTheNodeWasRestarted) {
     history.add(std::chrono::hours{240} + minutes{minute}, 1_GiB);
   }
   history.add(minutes{1}, 5_GiB);
-  EXPECT_FALSE(history.low());
+  EXPECT_FALSE(history.low(minutes{1}));
   for (int minute = 2; minute <= 10; ++minute) {
     history.add(minutes{minute}, 5_GiB);
   }
-  EXPECT_EQ(history.low(), 5_GiB);
+  EXPECT_EQ(history.low(minutes{10}), 5_GiB);
 }
 
 TEST(NextLook, ComesInHalfTheTimeThatIsLeft) {
@@ -125,12 +129,15 @@ TEST(NodeHistory, PodsThatCannotBeReadAreNoRise) {
 TEST(NodeHistory, TheLowOfTheLastHourOutlivesTheAgent) {
   NodeHistory history;
   for (int minute = 0; minute < 10; ++minute) {
-    history.recall(minutes{minute}, 1_GiB, 2_GiB);
-    history.recall(minutes{minute} + seconds{10}, 512_MiB, std::nullopt);
+    history.recall(minutes{minute}, 1_GiB);
+    history.recall_full(minutes{minute}, 2_GiB);
+    history.recall(minutes{minute} + seconds{10}, 512_MiB);
   }
   Circumstances known;
-  history.add_to(known, {});
+  history.add_to(known, {}, minutes{10});
   EXPECT_EQ(known.available_low, 2_GiB) << "to the kubelet, which cheap looks do not tell";
+  history.add_to(known, {}, std::nullopt);
+  EXPECT_FALSE(known.available_low) << "it may be of last week";
 }
 
 // Of a counter that only grows what came since the full look before counts.
@@ -140,10 +147,10 @@ TEST(NodeHistory, TellsTheStallsSinceTheLastFullLook) {
   seen.vmstat.emplace();
   seen.vmstat->allocstall = 100;
   Circumstances known;
-  history.add_to(known, seen);
+  history.add_to(known, seen, seconds{1});
   EXPECT_EQ(known.stalls, std::nullopt);
   seen.vmstat->allocstall = 103;
-  history.add_to(known, seen);
+  history.add_to(known, seen, seconds{1});
   EXPECT_EQ(known.stalls, 3U);
 }
 
@@ -154,11 +161,11 @@ TEST(NodeHistory, ACounterThatWentBackTellsNothing) {
   Circumstances known;
   for (const std::uint64_t stalls : {50'000U, 314U}) {
     seen.vmstat->allocstall = stalls;
-    history.add_to(known, seen);
+    history.add_to(known, seen, seconds{1});
     EXPECT_EQ(known.stalls, std::nullopt);
   }
   seen.vmstat->allocstall = 320;
-  history.add_to(known, seen);
+  history.add_to(known, seen, seconds{1});
   EXPECT_EQ(known.stalls, 6U);
 }
 
