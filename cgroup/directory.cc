@@ -148,25 +148,19 @@ void visit_entries(int directory, const char* data, std::size_t size, const Visi
   }
 }
 
-/// Whether a directory's entries are known to have come all when they fill less than half of the
-/// room: so with the kernel's own file systems, whose entries are in memory.
-enum class ListEnd { kNoMore, kHalfEmpty };
-
-/// Visits all entries of a directory. 0 or an errno.
+/// Visits all entries of a directory. 0 or an errno. Until there are none: with a signal pending
+/// the kernel gives fewer than there is room for. Source: linux v6.1 fs/readdir.c filldir64().
 template <class Visit>
-int list_entries(int directory, ListEnd end, const Visit& visit) {
+int list_entries(int directory, const Visit& visit) {
   constexpr std::size_t kChunk = std::size_t{32} << 10;
   alignas(dirent64) std::array<char, kChunk> chunk;  // NOLINT(*-member-init): the kernel fills it
-  const ssize_t last = end == ListEnd::kHalfEmpty ? static_cast<ssize_t>(kChunk / 2) : 0;
-  ssize_t got = last + 1;
-  while (got > last) {
-    do {
-      got = ::getdents64(directory, chunk.data(), chunk.size());
-    } while (got < 0 && errno == EINTR);
+  ssize_t got = 0;
+  do {
+    got = ::getdents64(directory, chunk.data(), chunk.size());
     if (got > 0) {
       visit_entries(directory, chunk.data(), static_cast<std::size_t>(got), visit);
     }
-  }
+  } while (got > 0 || (got < 0 && errno == EINTR));
   return got < 0 ? errno : 0;
 }
 
@@ -262,10 +256,9 @@ int Directory::rewound() const {
 
 Result<std::vector<Directory::Entry>> Directory::list() const {
   std::vector<Entry> entries;
-  const int failure =
-      list_entries(rewound(), ListEnd::kNoMore, [&entries](std::string_view name, bool directory) {
-        entries.push_back({.name = std::string{name}, .directory = directory});
-      });
+  const int failure = list_entries(rewound(), [&entries](std::string_view name, bool directory) {
+    entries.push_back({.name = std::string{name}, .directory = directory});
+  });
   if (failure != 0) {
     return tl::make_unexpected(system_error(failure, path_));
   }
@@ -277,12 +270,11 @@ Result<std::vector<Directory::Entry>> Directory::list() const {
 
 Result<std::vector<std::string>> Directory::list_directories() const {
   std::vector<std::string> names;
-  const int failure =
-      list_entries(rewound(), ListEnd::kHalfEmpty, [&names](std::string_view name, bool directory) {
-        if (directory) {
-          names.emplace_back(name);
-        }
-      });
+  const int failure = list_entries(rewound(), [&names](std::string_view name, bool directory) {
+    if (directory) {
+      names.emplace_back(name);
+    }
+  });
   if (failure != 0) {
     return tl::make_unexpected(system_error(failure, path_));
   }

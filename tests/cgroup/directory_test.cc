@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
@@ -178,6 +180,30 @@ TEST_F(DirectoryTest, ListsMoreThanOneKernelBufferHolds) {
   ASSERT_TRUE(names);
   EXPECT_EQ(names->size(), kMany);
   EXPECT_TRUE(std::is_sorted(names->begin(), names->end()));
+}
+
+// As from a debugger, the freezer or a job that is stopped and goes on.
+TEST_F(DirectoryTest, ListsAllWhileSignalsCome) {
+  constexpr std::size_t kMany = 300;
+  for (std::size_t number = 0; number < kMany; ++number) {
+    tree_.directory("kubepods-burstable-pod" + std::to_string(number) + ".slice");
+  }
+  const Directory directory = open();
+  struct sigaction nothing = {};
+  nothing.sa_handler = [](int /*signal*/) {};
+  nothing.sa_flags = SA_RESTART;
+  struct sigaction before = {};
+  ASSERT_EQ(::sigaction(SIGALRM, &nothing, &before), 0);
+  const itimerval often{.it_interval = {0, 50}, .it_value = {0, 50}};
+  ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+  std::size_t short_lists = 0;
+  for (int look = 0; look < 500; ++look) {
+    short_lists += directory.list_directories().value().size() == kMany ? 0U : 1U;
+  }
+  const itimerval never{};
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+  EXPECT_EQ(short_lists, 0U);
 }
 
 TEST_F(DirectoryTest, ListsTheSameAgain) {
