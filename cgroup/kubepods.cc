@@ -109,13 +109,16 @@ class Walk {
     result_.pressure.all = read_pressure_of(*directory);
     result_.reclaim.all = read_reclaim_of(*directory);
     read_pods(*directory, *names, path, QosClass::kGuaranteed);
-    const Class burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
-    const Class besteffort = read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
-    result_.pressure.burstable = burstable.pressure;
-    result_.pressure.besteffort = besteffort.pressure;
-    result_.reclaim.burstable = burstable.reclaim;
-    result_.reclaim.besteffort = besteffort.reclaim;
-    result_.qos_oom = {burstable.own_oom, besteffort.own_oom};
+    const auto burstable = read_class(*directory, *names, "burstable", QosClass::kBurstable);
+    const auto besteffort = read_class(*directory, *names, "besteffort", QosClass::kBestEffort);
+    if (!burstable || !besteffort) {
+      return tl::make_unexpected(burstable ? besteffort.error() : burstable.error());
+    }
+    result_.pressure.burstable = burstable->pressure;
+    result_.pressure.besteffort = besteffort->pressure;
+    result_.reclaim.burstable = burstable->reclaim;
+    result_.reclaim.besteffort = besteffort->reclaim;
+    result_.qos_oom = {burstable->own_oom, besteffort->own_oom};
     return std::move(result_);
   }
 
@@ -184,27 +187,31 @@ class Walk {
     std::optional<std::uint64_t> own_oom;
   };
 
-  Class read_class(const Directory& kubepods,
-                   const std::vector<std::string>& names,
-                   std::string_view word,
-                   QosClass qos) {
+  /// Errors: its pods are not known.
+  Result<Class> read_class(const Directory& kubepods,
+                           const std::vector<std::string>& names,
+                           std::string_view word,
+                           QosClass qos) {
     Class found;
     for (const std::string& name : names) {
       if (!ends_in_word(without_suffix(name, kSlice), word)) {
         continue;
       }
-      const auto directory = keep(kubepods.open_below(name));
-      if (!directory) {
-        continue;
+      const Result<Directory> directory = kubepods.open_below(name);
+      const auto pods =
+          directory ? directory->list_directories() : tl::unexpected{directory.error()};
+      if (!pods) {
+        if (is_gone(pods.error())) {
+          continue;
+        }
+        return tl::make_unexpected(pods.error());
       }
       found.pressure = read_pressure_of(*directory);
       found.reclaim = read_reclaim_of(*directory);
       if (!files_.events_local.empty()) {
         found.own_oom = read_own_oom(*directory, std::nullopt);
       }
-      if (const auto pods = keep(directory->list_directories())) {
-        read_pods(*directory, *pods, join(result_.path, name), qos);
-      }
+      read_pods(*directory, *pods, join(result_.path, name), qos);
     }
     return found;
   }

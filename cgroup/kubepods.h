@@ -104,8 +104,8 @@ struct Kubepods {
 [[nodiscard]] Result<std::string> find_kubepods(const Hierarchy& hierarchy);
 
 /// Reads the tree below path (from find_kubepods). A pod that vanishes is counted, not an error; an
-/// unreadable file of one pod is a problem and leaves that value out. Errors: when kubepods itself
-/// cannot be listed.
+/// unreadable file of one pod is a problem and leaves that value out. Errors: when kubepods or a
+/// QoS class of it cannot be listed: its pods would be missing.
 [[nodiscard]] Result<Kubepods> read_kubepods(const Hierarchy& hierarchy,
                                              const std::string& path,
                                              Buffer& buffer);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroup/kubepods.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <vector>
 
@@ -183,6 +186,33 @@ TEST_F(KubepodsTest, ReadsThePressureOfTheClasses) {
   EXPECT_EQ(kubepods->pressure.burstable->some.total, std::chrono::microseconds{20});
   EXPECT_FALSE(kubepods->pressure.besteffort);
   EXPECT_THAT(kubepods->problems, IsEmpty());
+}
+
+// Pods that are missing ask for nothing: a threshold would seem to fit.
+TEST_F(KubepodsTest, WithoutFilesLeftToOpenNoPodIsMissing) {
+  memory("kubepods", "100");
+  memory("kubepods/burstable", "100");
+  memory("kubepods/burstable/pod11111111-1111-1111-1111-111111111111", "50");
+  memory("kubepods/besteffort/pod22222222-2222-2222-2222-222222222222", "50");
+  const auto hierarchy = open_hierarchy(*Directory::open(tree_.path()));
+  ASSERT_TRUE(hierarchy);
+  Buffer buffer;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int first_free = ::dup(0);
+  ASSERT_GE(first_free, 0);
+  ::close(first_free);
+  int errors = 0;
+  for (rlim_t left = 0; left < 8; ++left) {
+    const rlimit few{static_cast<rlim_t>(first_free) + left, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    const auto kubepods = read_kubepods(*hierarchy, "kubepods", buffer);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    errors += kubepods ? 0 : 1;
+    EXPECT_TRUE(!kubepods || kubepods->pods.size() == 2) << left;
+  }
+  EXPECT_GE(errors, 2) << "kubepods, and a class of it";
+  EXPECT_LT(errors, 8) << "with room for all it has to do";
 }
 
 TEST_F(KubepodsTest, ReadsWhatReclaimCostTheClasses) {
