@@ -98,31 +98,37 @@ void take_name(Pod& pod, const PodSources& sources) {
   }
 }
 
-/// What the API server knows better than the node's own files.
+/// What the API server knows better than the node's own files. Its answer may be a minute old: a
+/// larger request that the kubelet has agreed to since then is in its checkpoint.
 void take_api(Pod& pod, const ApiPod& api) {
   pod.name_space = api.name_space;
   pod.name = api.name;
   pod.priority = api.priority.value_or(0);  // the kubelet ranks a pod without one as 0
-  pod.request = MemoryRequest{api.request, api.request, RequestSource::kApi};
+  if (!pod.request || pod.request->source != RequestSource::kCheckpoint ||
+      pod.request->high <= api.request) {
+    pod.request = MemoryRequest{api.request, api.request, RequestSource::kApi};
+  }
   pod.resize = api.resize;
   if (is_never_evicted(api) && pod.workload == WorkloadClass::kContainer) {
     pod.workload = WorkloadClass::kSystem;
   }
 }
 
-/// The request by the best source that has one.
 std::optional<MemoryRequest> request_of(const Pod& pod,
                                         const PodProcesses& processes,
                                         const PodSources& sources) {
+  std::optional<Bytes> checkpoint;
   if (sources.checkpoint) {
     if (const auto request = sources.checkpoint->find(pod.uid);
         request != sources.checkpoint->end()) {
-      return MemoryRequest{request->second, request->second, RequestSource::kCheckpoint};
+      checkpoint = request->second;
     }
   }
-  return sources.capacity
-             ? estimate_request(pod.qos, pod.limit, processes.oom_score_adj, *sources.capacity)
-             : std::nullopt;
+  return local_request(
+      checkpoint,
+      sources.capacity
+          ? estimate_request(pod.qos, pod.limit, processes.oom_score_adj, *sources.capacity)
+          : std::nullopt);
 }
 
 Pod make_pod(const cgroup::PodCgroup& cgroup_pod,

@@ -259,4 +259,12 @@ std::optional<MemoryRequest> estimate_request(cgroup::QosClass qos,
   return MemoryRequest{std::min(sum->low, high), high};
 }
 
+std::optional<MemoryRequest> local_request(std::optional<Bytes> checkpoint,
+                                           const std::optional<MemoryRequest>& estimate) {
+  if (!checkpoint || (estimate && estimate->low > *checkpoint)) {
+    return estimate;
+  }
+  return MemoryRequest{*checkpoint, *checkpoint, RequestSource::kCheckpoint};
+}
+
 }  // namespace eviction::agent

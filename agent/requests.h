@@ -20,8 +20,7 @@ using RequestMap = std::map<std::string, Bytes>;
 
 /// Reads one checkpoint of the kubelet in any of its forms: pod_status_manager_state (1.27
 /// to 1.32), allocated_pods_state and actuated_pods_state (from 1.33). A request is the sum over
-/// containers and sidecars; other init containers and a RuntimeClass's overhead are in no
-/// checkpoint. Errors: kMalformed. Source: kubelet v1.36
+/// containers and sidecars. Errors: kMalformed. Source: kubelet v1.36
 /// pkg/kubelet/allocation/state/checkpoint.go, v1.32 pkg/kubelet/status/state.
 [[nodiscard]] Result<RequestMap> parse_checkpoint(std::string_view text, const std::string& path);
 
@@ -50,5 +49,11 @@ struct RequestBounds {
                                                             std::optional<Bytes> limit,
                                                             const std::vector<int>& oom_score_adj,
                                                             Bytes capacity);
+
+/// The request of a pod by the node's own files. A checkpoint counts, unless the processes or the
+/// limit show that more is asked for: by an init container, a RuntimeClass's overhead or the pod's
+/// own resources, which are in no checkpoint. Either is absent where it is not known.
+[[nodiscard]] std::optional<MemoryRequest> local_request(
+    std::optional<Bytes> checkpoint, const std::optional<MemoryRequest>& estimate);
 
 }  // namespace eviction::agent

@@ -18,12 +18,17 @@
 namespace eviction::agent {
 namespace {
 
+using namespace eviction::literals;  // NOLINT(google-build-using-namespace): literals only
 using nlohmann::json;
 
-Plan plan_of(const std::string& node) {
+Observation observed(const std::string& node, const AskApi& ask = {}) {
   const std::string root = std::string{tests::kFixtures} + "/" + node;
   cgroup::Buffer buffer;
-  return make_plan(observe(open_host(root + "/proc", root + "/sys", root), {}, buffer), {});
+  return observe(open_host(root + "/proc", root + "/sys", root), {}, buffer, ask);
+}
+
+Plan plan_of(const std::string& node) {
+  return make_plan(observed(node), {});
 }
 
 json truth(const std::string& node, const std::string& file) {
@@ -132,6 +137,27 @@ TEST_P(Kubelet136, RequestsComeFromTheCheckpoint) {
     ASSERT_TRUE(pod.request) << pod.uid;
     EXPECT_EQ(pod.request->source, RequestSource::kCheckpoint) << pod.uid;
   }
+}
+
+// A pod was resized upwards after the API server had been asked.
+TEST_P(Kubelet136, ALargerRequestInTheCheckpointIsNewerThanTheApiServers) {
+  const Pod known = observed(GetParam()).pods.front();
+  const auto by_api = [&](Bytes request) {
+    ApiView view;
+    ApiPod& pod = view.pods.live.emplace_back();
+    pod.uid = known.uid;
+    pod.name = "p";
+    pod.request = request;
+    return observed(GetParam(),
+                    [&view](const Kubelet&, const auto&) { return Result<ApiView>{view}; })
+        .pods.front();
+  };
+  const Pod resized = by_api(known.request->high - Bytes{1});
+  EXPECT_EQ(resized.request->high, known.request->high);
+  EXPECT_EQ(resized.name, "p") << "the rest is the API server's";
+  const Pod with_overhead = by_api(known.request->high + 1_MiB);
+  EXPECT_EQ(with_overhead.request->high, known.request->high + 1_MiB);
+  EXPECT_EQ(with_overhead.request->source, RequestSource::kApi);
 }
 
 // The tree's drop-in has our file's name, but not our mark: it is somebody else's.

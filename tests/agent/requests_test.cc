@@ -394,6 +394,28 @@ RC_GTEST_PROP(EstimateRequest, ContainsTheRequestOfAnyBurstablePod, ()) {
   RC_ASSERT(sum <= estimate->high);
 }
 
+TEST(LocalRequest, IsTheCheckpointsWhereTheProcessesDoNotShowMore) {
+  const MemoryRequest estimate{700_MiB, 800_MiB, RequestSource::kEstimate};
+  const auto fits = local_request(700_MiB, estimate);
+  ASSERT_TRUE(fits);
+  EXPECT_EQ(fits->high, 700_MiB);
+  EXPECT_EQ(fits->source, RequestSource::kCheckpoint);
+  EXPECT_EQ(local_request(1_GiB, estimate)->high, 1_GiB) << "a container that does not run now";
+  EXPECT_EQ(local_request(1_GiB, std::nullopt)->high, 1_GiB);
+}
+
+// 1 GiB for the containers and 4 GiB for the pod, or for an init container that runs.
+TEST(LocalRequest, IsTheEstimateWhereTheCheckpointLacksAPart) {
+  const auto request =
+      local_request(1_GiB, MemoryRequest{3900_MiB, 4200_MiB, RequestSource::kEstimate});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->low, 3900_MiB);
+  EXPECT_EQ(request->high, 4200_MiB);
+  EXPECT_EQ(request->source, RequestSource::kEstimate);
+  EXPECT_EQ(local_request(std::nullopt, MemoryRequest{1_GiB, 2_GiB})->high, 2_GiB);
+  EXPECT_FALSE(local_request(std::nullopt, std::nullopt));
+}
+
 /// Requests and scores of two VM pods on a lab node (kubelet 1.36.2, MemTotal 4007132 kB).
 TEST(EstimateRequest, ContainsWhatARealKubeletWasAskedFor) {
   const Bytes capacity = Bytes{std::int64_t{4'007'132} * 1024};
