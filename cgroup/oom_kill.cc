@@ -69,6 +69,26 @@ std::optional<std::uint64_t> take_number(std::string_view& rest,
   return number;
 }
 
+/// Takes ",uid=NUMBER" off the end. From 2^31 on it is negative there.
+/// Source: linux v6.1 mm/oom_kill.c dump_oom_summary(), "uid=%d".
+std::optional<unsigned> take_uid(std::string_view& rest) {
+  constexpr std::string_view kUid = ",uid=";
+  const std::size_t found = rest.rfind(kUid);
+  if (found == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string_view text = rest.substr(found + kUid.size());
+  rest = rest.substr(0, found);
+  const bool negative = text.starts_with('-');
+  text.remove_prefix(negative ? 1 : 0);
+  const auto number = parse_digits(text, std::numeric_limits<unsigned>::max());
+  if (!number) {
+    return std::nullopt;
+  }
+  const auto uid = static_cast<unsigned>(*number);
+  return negative ? 0U - uid : uid;
+}
+
 /// Takes ",task=NAME" off the end: the name may hold anything, so the longest that is one.
 std::optional<std::string> take_task(std::string_view& rest) {
   constexpr std::string_view kTask = ",task=";
@@ -133,7 +153,7 @@ Result<OomKill> parse_oom_kill(std::string_view line) {
   }
   OomKill kill;
   std::string_view rest = line.substr(kSummary.size());
-  const auto uid = take_number(rest, ",uid=", std::numeric_limits<unsigned>::max());
+  const auto uid = take_uid(rest);
   const auto pid = take_number(rest, ",pid=", std::numeric_limits<int>::max());
   auto task = take_task(rest);
   const auto constraint = take_until(rest, ",nodemask=");
@@ -152,7 +172,7 @@ Result<OomKill> parse_oom_kill(std::string_view line) {
   }
   kill.task = std::move(*task);
   kill.pid = static_cast<int>(*pid);
-  kill.uid = static_cast<unsigned>(*uid);
+  kill.uid = *uid;
   return kill;
 }
 

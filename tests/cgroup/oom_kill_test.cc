@@ -77,6 +77,15 @@ TEST(OomKill, ReadsListsOfNodes) {
   EXPECT_EQ(kill->uid, 4294967295U);
 }
 
+// As root of a container whose user namespace begins at 2^31 or above.
+TEST(OomKill, ReadsAUserOfTheUpperHalf) {
+  const auto kill = parse_oom_kill(
+      "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+      "task_memcg=/a,task=x,pid=7,uid=-2");
+  ASSERT_TRUE(kill) << to_text(kill.error());
+  EXPECT_EQ(kill->uid, 4294967294U);
+}
+
 // A task may call itself anything; only its name is wrong then.
 TEST(OomKill, TakesAnyNameOfATask) {
   for (const std::string name : {"",
@@ -250,7 +259,8 @@ RC_GTEST_PROP(OomKill,
                            ",nodemask=0-3,7,cpuset=x,mems_allowed=0,2," +
                            (limited ? "oom_memcg=" + limit : std::string{"global_oom"}) +
                            ",task_memcg=" + victim + ",task=" + task +
-                           ",pid=" + std::to_string(pid) + ",uid=" + std::to_string(uid);
+                           ",pid=" + std::to_string(pid) +
+                           ",uid=" + std::to_string(static_cast<std::int32_t>(uid));
   const auto kill = parse_oom_kill(line);
   RC_ASSERT(kill.has_value());
   RC_ASSERT(kill->oom_memcg == (limited ? limit : ""));
