@@ -73,6 +73,7 @@ struct Victim {
   std::optional<int> pid;
   std::string cgroup;
   std::optional<Bytes> usage;            ///< of the pod at the last full look before
+  std::optional<Bytes> working_set;      ///< likewise: what the kubelet ranks by
   std::optional<MemoryRequest> request;  ///< of the pod, as allocated
   std::optional<Bytes> limit;            ///< of the pod, as its cgroup had it
 };

@@ -33,6 +33,7 @@ ordered_json victim_json(const Victim& victim) {
   }
   put_text(json, "cgroup", victim.cgroup, kNotTold);
   put(json, "usage_bytes", victim.usage, kNotSeen);
+  put(json, "working_set_bytes", victim.working_set, kNotSeen);
   put(json,
       "request_bytes",
       victim.request ? std::optional{victim.request->high} : std::nullopt,

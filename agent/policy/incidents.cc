@@ -77,6 +77,7 @@ Victim victim_of(const std::string& uid, const Scene& scene) {
   victim.name = pod.name;
   victim.workload = pod.workload;
   victim.usage = pod.usage;
+  victim.working_set = pod.working_set;
   victim.request = pod.request;
   victim.limit = pod.limit;
   return victim;

@@ -57,20 +57,23 @@ std::string bound_advice(const std::string& by) {
          "nodes, or have less bound to these";
 }
 
+/// Source: kubelet v1.36 pkg/kubelet/eviction/helpers.go exceedMemoryRequests(), memoryUsage(): the
+/// working set.
 std::string eviction_advice(const Incident& incident) {
   const Victim victim = incident.victim.value_or(Victim{});
-  if (!victim.request || !victim.usage) {
+  if (!victim.request || !victim.working_set) {
     return "less memory in use on the node; a pod that uses no more than its request is evicted "
            "last";
   }
-  if (*victim.usage <= victim.request->low) {
-    return "its use, " + to_human(*victim.usage) + ", was within its request, " +
+  if (*victim.working_set <= victim.request->low) {
+    return "its working set, " + to_human(*victim.working_set) + ", was within its request, " +
            known(victim.request->low) +
            ": only less memory in use on the node, or a higher "
            "priority";
   }
-  return "a request of at least its use, " + to_human(*victim.usage) + " instead of " +
-         known(victim.request->low) + ", would have ranked it behind the pods that exceed theirs";
+  return "a request of at least its working set, " + to_human(*victim.working_set) +
+         " instead of " + known(victim.request->low) +
+         ", would have ranked it behind the pods that exceed theirs";
 }
 
 }  // namespace

@@ -125,7 +125,8 @@ TEST(Prevention, OfTheLimitOfAllPodsIsAHardThreshold) {
 TEST(Prevention, OfAnEvictionIsARequest) {
   Pod pod;
   pod.uid = "a";
-  pod.usage = 900_MiB;
+  pod.usage = 2_GiB;  // with page cache
+  pod.working_set = 900_MiB;
   pod.request = MemoryRequest{100_MiB, 100_MiB, RequestSource::kApi};
   Scene scene;
   scene.pods["a"] = &pod;
