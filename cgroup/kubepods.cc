@@ -353,12 +353,17 @@ std::optional<Bytes> CgroupMemory::working_set() const {
 }
 
 std::optional<Bytes> CgroupMemory::unreclaimable() const {
-  if (!current || !stat || !stat->inactive_file || !stat->active_file) {
+  if (!current || !stat) {
     return std::nullopt;
   }
-  const Bytes cache =
-      *stat->inactive_file + *stat->active_file + stat->slab_reclaimable.value_or(Bytes{});
-  return std::max(Bytes{}, *current - cache);
+  if (!stat->slab_reclaimable) {
+    return stat->anon && stat->shmem ? std::optional{*stat->anon + *stat->shmem} : std::nullopt;
+  }
+  if (!stat->inactive_file || !stat->active_file) {
+    return std::nullopt;
+  }
+  return std::max(Bytes{},
+                  *current - *stat->inactive_file - *stat->active_file - *stat->slab_reclaimable);
 }
 
 Result<std::string> find_kubepods(const Hierarchy& hierarchy) {

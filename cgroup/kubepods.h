@@ -42,8 +42,8 @@ struct CgroupMemory {
   /// Source: kubelet v1.36, cadvisor container/libcontainer/handler.go setMemoryStats().
   [[nodiscard]] std::optional<Bytes> working_set() const;
 
-  /// What reclaim cannot take without swap: current without page cache and reclaimable slab. Absent
-  /// without current, inactive_file and active_file.
+  /// What reclaim cannot take without swap: current without page cache and reclaimable slab. Where
+  /// slab is in current and not told, as on v1, it is anon and shmem. Absent where one of these is.
   [[nodiscard]] std::optional<Bytes> unreclaimable() const;
 };
 

@@ -93,20 +93,6 @@ Bytes page_tables_to_come(const cgroup::Meminfo& meminfo, KubeletFormula formula
   return Bytes{std::llround(std::min(ratio, kMost) * available)};
 }
 
-/// Memory of pods that no reclaim of page cache or slab gives back.
-std::optional<Bytes> unreclaimable_in_pods(const Observation& seen) {
-  if (!seen.kubepods || !seen.kubepods->current) {
-    return std::nullopt;
-  }
-  Bytes held = *seen.kubepods->current;
-  if (seen.kubepods->stat) {
-    held -= or_zero(seen.kubepods->stat->inactive_file) +
-            or_zero(seen.kubepods->stat->active_file) +
-            or_zero(seen.kubepods->stat->slab_reclaimable);
-  }
-  return std::max(held, Bytes{});
-}
-
 }  // namespace
 
 std::string_view to_text(KubeletFormula formula) {
@@ -156,7 +142,8 @@ MemoryAccount account(const Observation& observation) {
     memory.reserve = std::max(*memory.gap - *memory.kernel + *memory.active_file, Bytes{});
     memory.cache_floor = Bytes{};
   }
-  if (const std::optional<Bytes> in_pods = unreclaimable_in_pods(observation)) {
+  if (const auto in_pods =
+          observation.kubepods ? observation.kubepods->unreclaimable() : std::nullopt) {
     const Bytes everywhere = meminfo.mem_total - meminfo.mem_free - cache - reclaimable_slab;
     memory.outside_kubepods = std::max(everywhere - *in_pods, Bytes{});
   }

@@ -84,6 +84,7 @@ void set_memory(Observation& seen, const ModelNode& node) {
   const double inactive = memory.file - memory.active_file;
   in_pods.active_file = bytes(0.8 * memory.active_file);
   in_pods.inactive_file = bytes(0.8 * inactive);
+  in_pods.slab_reclaimable = Bytes{};
   kubepods.current = bytes(memory.kubepods_working_set + 0.8 * inactive);
   kubepods.max = cgroup::MemoryLimit{.bytes = bytes(spec.kubepods_max)};
   kubepods.stat = in_pods;

@@ -117,12 +117,27 @@ TEST(CgroupMemory, WhatReclaimCannotTakeHasNoPageCache) {
   memory.stat = MemoryStat{};
   memory.stat->inactive_file = Bytes{30};
   EXPECT_EQ(memory.unreclaimable(), std::nullopt) << "the active part is not known";
+  memory.stat->slab_reclaimable = Bytes{0};
+  EXPECT_EQ(memory.unreclaimable(), std::nullopt);
   memory.stat->active_file = Bytes{20};
   EXPECT_EQ(memory.unreclaimable(), Bytes{50});
   memory.stat->slab_reclaimable = Bytes{5};
   EXPECT_EQ(memory.unreclaimable(), Bytes{45});
   memory.stat->active_file = Bytes{90};
   EXPECT_EQ(memory.unreclaimable(), Bytes{0}) << "the two files are read one after the other";
+}
+
+// usage_in_bytes of v1 has the slab of the pods in it, and memory.stat tells nothing of that.
+TEST(CgroupMemory, WhatReclaimCannotTakeIsAnonAndShmemOnV1) {
+  CgroupMemory memory;
+  memory.current = Bytes{100};
+  memory.stat = MemoryStat{};
+  memory.stat->inactive_file = Bytes{30};
+  memory.stat->active_file = Bytes{20};
+  memory.stat->anon = Bytes{15};
+  EXPECT_EQ(memory.unreclaimable(), std::nullopt);
+  memory.stat->shmem = Bytes{5};
+  EXPECT_EQ(memory.unreclaimable(), Bytes{20});
 }
 
 TEST(Kubepods, Words) {
