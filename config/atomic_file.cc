@@ -22,7 +22,9 @@ Error system_error(int code, const cgroup::Directory& folder, const std::string&
               .what = std::generic_category().message(code)};
   if (code == EACCES || code == EPERM || code == EROFS) {
     error.kind = ErrorKind::kDenied;
-    error.remedy = code == EROFS ? "mount the file system read-write" : "run the agent as root";
+    error.remedy = code == EROFS ? "mount its file system read-write or, for the service, add its "
+                                   "folder to ReadWritePaths of its unit"
+                                 : "run the agent as root";
   } else if (code == ENOENT) {
     error.kind = ErrorKind::kAbsent;
   } else if (code == ENOSPC || code == EDQUOT) {
