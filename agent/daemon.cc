@@ -212,9 +212,7 @@ void Daemon::walk() {
   const Timed timed{status_.counters.walks};
   last_walk_ = steady_now();
   earlier_problems_ = std::exchange(status_.problems, configuration_problems_);
-  for (const Error& error : exporter_.problems()) {
-    problem(error);
-  }
+  take_exporter_problems();
   observe_and_plan(executor_.read_record());
   incidents_.walked();
   for (const Error& error : incidents_.problems()) {
@@ -234,6 +232,7 @@ void Daemon::walk() {
           read_boot_id(host_), ready_for, std::chrono::minutes{config_.restart_spread_minutes}));
   tell();
   exporter_.walked();
+  take_exporter_problems();
   // With what is known now the next look may have to come sooner.
   if (const Result<void> again = look_timer_.again(milliseconds{}); !again) {
     problem(again.error());
@@ -322,6 +321,14 @@ void Daemon::tell() {
   if (line != last_told_) {
     tell_manager(systemd::notify_status(line.substr(0, 500)));
     last_told_ = line;
+  }
+}
+
+void Daemon::take_exporter_problems() {
+  for (const Error& error : exporter_.problems()) {
+    if (std::ranges::find(status_.problems, to_text(error)) == status_.problems.end()) {
+      problem(error);
+    }
   }
 }
 

@@ -45,6 +45,8 @@ class Daemon {
   void reload();
   void stop();
   void warn(Bytes available, Bytes threshold);
+  /// Before a walk, for its status; and after it, as it writes the text file when all else is told.
+  void take_exporter_problems();
   void take_incidents();
   void tell_warning() const;
   void keep_moment(const cgroup::Meminfo& meminfo, const Observation* seen);

@@ -61,7 +61,7 @@ Exporter::Exporter(systemd::EventLoop& loop,
 }
 
 Exporter::~Exporter() {
-  if (textfile_ && walked_at_ && !textfile_problem_) {
+  if (textfile_written_) {
     ::unlink(textfile_->c_str());  // what nobody keeps up to date is not to be scraped
   }
 }
@@ -167,6 +167,8 @@ void Exporter::walked() {
     const std::string metrics = text();
     if (const Result<void> written = write_textfile(*textfile_, metrics); !written) {
       textfile_problem_ = written.error();
+    } else {
+      textfile_written_ = true;
     }
     if (server_) {
       reply_ = make_reply(MHD_HTTP_OK, metrics, kMetricsType);

@@ -29,7 +29,7 @@ class Exporter {
            const Status& status,
            std::optional<std::string> textfile);
 
-  /// Removes the text file.
+  /// Removes the text file, if it ever wrote it.
   ~Exporter();
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
@@ -75,6 +75,7 @@ class Exporter {
   std::optional<Error> files_problem_;
   std::vector<Error> socket_problems_;
   std::optional<Error> textfile_problem_;
+  bool textfile_written_ = false;  ///< since it began: what is there is its own
 
   HttpReply reply_;  ///< since the last walk; empty: not rendered yet
   std::optional<std::chrono::steady_clock::time_point> walked_at_;

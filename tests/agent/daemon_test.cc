@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -58,6 +59,15 @@ class DaemonTest : public testing::Test {
     return nlohmann::json::parse(content(kStatus), nullptr, false);
   }
 
+  void end_kubelet() {
+    const auto kubelet = find_kubelet(*cgroup::Directory::open(tree_.path("proc")),
+                                      *cgroup::Directory::open(tree_.path()),
+                                      {},
+                                      buffer_);
+    ASSERT_TRUE(kubelet);
+    std::filesystem::remove_all(tree_.path("proc/" + std::to_string(kubelet->pid)));
+  }
+
   /// Runs it until the condition holds, at most 10 s, and then ends it with SIGTERM.
   void run(Mode mode, const std::function<bool()>& until) {
     const Host host = open_host(tree_.path("proc"), tree_.path("sys"), tree_.path());
@@ -66,7 +76,7 @@ class DaemonTest : public testing::Test {
     config::AgentConfig config;
     config.mode = mode;
     config.metrics_listen.clear();  // its port may be another test's
-    Daemon daemon{host, config, [this] { return reloaded_; }, *loop};
+    Daemon daemon{host, config, [this] { return reloaded_; }, *loop, textfile_};
     int polls = 0;
     systemd::EventSource timer;
     const std::function<void()> poll = [&] {
@@ -95,6 +105,7 @@ class DaemonTest : public testing::Test {
   tests::FakeKmsg kmsg_{tree_};
   cgroup::Buffer buffer_;
   config::LoadedConfig reloaded_;
+  std::optional<std::string> textfile_;
   bool held_ = false;
 };
 
@@ -172,12 +183,7 @@ TEST_F(DaemonTest, UndoesAChangeThatWasInterruptedBeforeTheKubeletWasTold) {
 
 // The kubelet that a value keeps from starting cannot tell where the value is.
 TEST_F(DaemonTest, UndoesAnInterruptedChangeThoughNoKubeletRuns) {
-  const auto kubelet = find_kubelet(*cgroup::Directory::open(tree_.path("proc")),
-                                    *cgroup::Directory::open(tree_.path()),
-                                    {},
-                                    buffer_);
-  ASSERT_TRUE(kubelet);
-  std::filesystem::remove_all(tree_.path("proc/" + std::to_string(kubelet->pid)));
+  end_kubelet();
   tree_.file("proc/sys/kernel/random/boot_id", "b\n");
   Record record;
   record.file = "/opt/kubelet.conf.d/60-eviction-agent.conf";
@@ -351,6 +357,16 @@ TEST_F(DaemonTest, DoesNotWaitForTheApiServer) {
   run(Mode::kStage, [this] { return status().is_object(); });
   EXPECT_EQ(status()["problems"].size(), 0U) << status()["problems"];
   EXPECT_EQ(status()["decision"]["act"], "stage");
+}
+
+TEST_F(DaemonTest, LogsAtOnceThatTheTextFileCannotBeWritten) {
+  end_kubelet();  // whose answer would begin a second walk
+  textfile_ = tree_.path("none/metrics.prom");
+  testing::internal::CaptureStdout();  // spdlog's default logger writes there
+  run(Mode::kObserve, [this] { return status().is_object(); });
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              HasSubstr("none/metrics.prom: cannot write the metrics: No such file"));
+  EXPECT_FALSE(has_problem("none/metrics.prom")) << "there was one";
 }
 
 TEST_F(DaemonTest, IsTheOnlyOne) {

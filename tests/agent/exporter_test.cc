@@ -234,6 +234,28 @@ TEST_F(ExporterTest, WritesATextFileAndRemovesIt) {
   EXPECT_TRUE(std::filesystem::is_empty(tree_.path()));
 }
 
+TEST_F(ExporterTest, RemovesATextFileThatItCouldNotWriteAgain) {
+  textfile_ = tree_.path("metrics.prom");
+  config_.metrics_listen.clear();
+  configure();
+  walk();
+  tree_.directory("metrics.prom.tmp");
+  walk();
+  EXPECT_THAT(problems(), HasSubstr("metrics.prom: cannot write the metrics"));
+  on_loop([this] { exporter_.reset(); });
+  EXPECT_FALSE(std::filesystem::exists(*textfile_)) << "it would be scraped for ever";
+}
+
+TEST_F(ExporterTest, LeavesATextFileThatItNeverWrote) {
+  tree_.file("metrics.prom", "of somebody else").directory("metrics.prom.tmp");
+  textfile_ = tree_.path("metrics.prom");
+  config_.metrics_listen.clear();
+  configure();
+  walk();
+  on_loop([this] { exporter_.reset(); });
+  EXPECT_EQ(content_of(*textfile_), "of somebody else");
+}
+
 TEST_F(ExporterTest, SaysThatTheTextFilesFolderIsMissing) {
   textfile_ = tree_.path("none/metrics.prom");
   configure();
