@@ -30,12 +30,17 @@ constexpr std::size_t kMostSamples = 60;
 /// Their killers may be told of a minute later, by the API server.
 constexpr std::size_t kMostGone = 64;
 
-/// The wall-clock time of a moment on the kernel log's clock.
-sys_seconds wall_time(microseconds since_boot) {
+/// The kernel log's clock.
+microseconds kernel_now() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const auto elapsed = std::chrono::duration_cast<microseconds>(
-      std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec});
+  return std::chrono::duration_cast<microseconds>(std::chrono::seconds{now.tv_sec} +
+                                                  std::chrono::nanoseconds{now.tv_nsec});
+}
+
+/// The wall-clock time of a moment on the kernel log's clock.
+sys_seconds wall_time(microseconds since_boot) {
+  const microseconds elapsed = kernel_now();
   const microseconds age = std::clamp(elapsed - since_boot, microseconds{}, elapsed);
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now() - age);
 }
@@ -48,9 +53,13 @@ spdlog::level::level_enum level_of(const Incident& incident) {
 
 }  // namespace
 
+IncidentRecorder::IncidentRecorder(const Host& host, systemd::EventLoop& loop, const Plan& plan)
+    : host_{host}, loop_{loop}, plan_{plan}, began_{kernel_now()} {}
+
 void IncidentRecorder::start() {
   boot_id_ = read_boot_id(host_);
   read_log();
+  boot_in_log_ = last_sequence_.has_value();
   auto file = open_kmsg(*host_.root);
   if (!file) {
     // A container without privileges has none, and cannot be given one.
@@ -130,14 +139,22 @@ void IncidentRecorder::on_kill(const cgroup::OomEvent& event) {
   }
   last_sequence_ = event.sequence;
   const sys_seconds at = wall_time(event.since_boot);
+  const bool before = event.since_boot < began_;
   Scene now = scene();
+  if (before) {
+    now.in_force.reset();  // what the kubelet has now is not what it had then
+  }
   Incident incident = oom_incident(event, at, boot_id_, now);
   if (!incident.victim->uid.empty() && incident.victim->name.empty()) {
     now.names = read_pod_names(*host_.root).value_or(decltype(now.names){});
     incident = oom_incident(event, at, boot_id_, now);
   }
   told_[incident.victim->uid] = walks_;
-  add(incident);
+  // Without a log of this boot nobody knows whether an earlier agent counted it.
+  if (!before || boot_in_log_ || began_ - event.since_boot <= kOldKill) {
+    count(incident);
+  }
+  record(incident);
 }
 
 void IncidentRecorder::add_counted() {
@@ -187,6 +204,10 @@ void IncidentRecorder::add_guards() {
 
 void IncidentRecorder::add(const Incident& incident) {
   count(incident);
+  record(incident);
+}
+
+void IncidentRecorder::record(const Incident& incident) {
   const std::string text =
       incident.what + (incident.prevention.empty() ? "" : "; ") + incident.prevention;
   systemd::log_with_fields(level_of(incident), printable(text), journal_fields(incident));

@@ -24,8 +24,7 @@ namespace eviction::agent {
 class IncidentRecorder {
  public:
   /// plan: that of the last walk. All have to outlive it.
-  IncidentRecorder(const Host& host, systemd::EventLoop& loop, const Plan& plan)
-      : host_{host}, loop_{loop}, plan_{plan} {}
+  IncidentRecorder(const Host& host, systemd::EventLoop& loop, const Plan& plan);
 
   /// After each cheap look. One sample a second is kept, and the last 60.
   void looked(std::optional<Bytes> kubelet_available, std::optional<Bytes> mem_available);
@@ -42,6 +41,7 @@ class IncidentRecorder {
   /// What was added is on the disk when it returns, or problems() tell why not.
   void keep();
 
+  /// But for kills older than kOldKill.
   [[nodiscard]] const IncidentCounts& counts() const { return counts_; }
 
   /// Why incidents are missed, or not kept.
@@ -51,6 +51,9 @@ class IncidentRecorder {
   static constexpr std::chrono::hours kGuardInterval{1};
   /// An eviction that nobody recorded is told of no longer than this.
   static constexpr std::chrono::hours kEvictionAge{24};
+  /// A kill that happened longer before the agent began is not counted where the log has none of
+  /// this boot, as after a rollback: an alert would tell of it as of a new one.
+  static constexpr std::chrono::minutes kOldKill{15};
 
  private:
   void start();
@@ -60,12 +63,15 @@ class IncidentRecorder {
   void add_evictions();
   void add_guards();
   void count(const Incident& incident);
+  void record(const Incident& incident);
   [[nodiscard]] Scene scene() const;
 
   const Host& host_;
   systemd::EventLoop& loop_;
   const Plan& plan_;
+  std::chrono::microseconds began_;  ///< on the kernel log's clock
   std::string boot_id_;
+  bool boot_in_log_ = false;                                ///< when it began
   std::optional<std::uint64_t> last_sequence_;              ///< of this boot's kills in the log
   std::set<std::string> evicted_;                           ///< UIDs in the log
   std::map<std::string, std::chrono::sys_seconds> guards_;  ///< when each was last recorded

@@ -17,7 +17,7 @@ std::string threshold_advice(const Scene& scene) {
   if (!scene.in_force) {
     return "a threshold of memory.available " + need +
            " makes the kubelet evict before; what it "
-           "has is not known";
+           "had is not known";
   }
   const std::optional<Bytes> set = std::max(scene.in_force->hard, scene.in_force->soft);
   if (!set) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -121,6 +122,15 @@ class Node {
     return *this;
   }
 
+  /// The kernel killed for none so long ago.
+  Node& killed(std::chrono::minutes age) {
+    kmsg_->log(
+        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+        "task_memcg=/a,task=a,pid=1,uid=0",
+        age);
+    return *this;
+  }
+
   /// The counters of a pod rise.
   Node& count(const std::string& uid, int kills, int limits = 0, int own = 0) {
     OomCounts& counts = *pod(uid).oom;
@@ -154,6 +164,12 @@ class Node {
   /// What the kubelet makes for a pod before its first container.
   Node& log_folder(const std::string& name) {
     tree_.directory("var/log/pods/" + name);
+    return *this;
+  }
+
+  /// What a rollback does to the incidents.
+  Node& forget_incidents() {
+    std::filesystem::remove(tree_.path("var/lib/eviction-agent/incidents.jsonl"));
     return *this;
   }
 

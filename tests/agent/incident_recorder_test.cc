@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
@@ -152,6 +154,56 @@ TEST(IncidentRecorder, CountsByCauseAndClass) {
   EXPECT_EQ(counts.oom_kills.at(IncidentCause::kNode), 2U);
   EXPECT_EQ(counts.evictions.at(WorkloadClass::kContainer), 1U);
   EXPECT_EQ(counts.evictions_unclassed, 1U);
+}
+
+/// Of a machine that has not run for an hour the kernel's log cannot be as old as is made up below.
+bool up_for_an_hour() {
+  timespec now{};
+  return ::clock_gettime(CLOCK_MONOTONIC, &now) == 0 && now.tv_sec > 3600;
+}
+
+TEST(IncidentRecorder, ShowsOldKillsAgainAfterARollbackAndDoesNotCountThem) {
+  if (!up_for_an_hour()) {
+    GTEST_SKIP() << "this machine has just started";
+  }
+  Node node;
+  node.with_log().killed(std::chrono::minutes{20}).restart_agent();
+  EXPECT_TRUE(node.recorder().counts().oom_kills.empty());
+  EXPECT_EQ(node.incidents().size(), 1U);
+  node.forget_incidents().restart_agent();
+  EXPECT_TRUE(node.recorder().counts().oom_kills.empty());
+  EXPECT_EQ(node.incidents().size(), 1U);
+  node.killed({}).walk();
+  EXPECT_EQ(node.recorder().counts().oom_kills.at(IncidentCause::kNode), 1U);
+}
+
+TEST(IncidentRecorder, CountsAKillThatNoAgentSaw) {
+  if (!up_for_an_hour()) {
+    GTEST_SKIP() << "this machine has just started";
+  }
+  Node recent;
+  recent.with_log().killed(std::chrono::minutes{1}).restart_agent();
+  EXPECT_EQ(recent.recorder().counts().oom_kills.at(IncidentCause::kNode), 1U);
+  Node node;
+  node.with_log().killed(std::chrono::minutes{40}).restart_agent();
+  node.killed(std::chrono::minutes{20}).restart_agent();
+  EXPECT_EQ(node.recorder().counts().oom_kills.at(IncidentCause::kNode), 1U)
+      << "the log has the one before";
+}
+
+TEST(IncidentRecorder, JudgesAKillOfBeforeByNoThresholdOfNow) {
+  Node node;
+  node.plan().memory.capacity = Bytes{std::int64_t{4} << 30};
+  node.plan().observation.kubelet = Kubelet{};
+  node.plan().observation.kubelet->loaded.settings.eviction_hard = {
+      {"memory.available", {"900Mi", "--eviction-hard"}}};
+  node.with_log().kill("NONE", "", "/a").walk().forget_incidents().restart_agent();
+  const auto incidents = node.incidents();
+  ASSERT_EQ(incidents.size(), 1U);
+  EXPECT_THAT(text_at(incidents[0], "/prevention"), HasSubstr("what it had is not known"));
+  node.kill("NONE", "", "/a").walk();
+  EXPECT_THAT(text_at(node.incidents().at(1), "/prevention"),
+              HasSubstr("900 MiB, did not fire in time"));
 }
 
 TEST(IncidentRecorder, KeepsOneSampleASecond) {

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,9 +35,15 @@ class FakeKmsg {
     }
   }
 
-  /// The kernel logs a line, its text escaped already.
-  void log(const std::string& text) {
-    records_.push_back("6," + std::to_string(records_.size()) + ",1000000,-;" + text + '\n');
+  /// The kernel logs a line, its text escaped already; or logged it so long ago.
+  void log(const std::string& text, std::chrono::microseconds age = {}) {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    const auto at = std::chrono::duration_cast<std::chrono::microseconds>(
+                        std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}) -
+                    age;
+    records_.push_back("6," + std::to_string(records_.size()) + ',' + std::to_string(at.count()) +
+                       ",-;" + text + '\n');
     write(records_.back());
   }
 
