@@ -5,9 +5,12 @@
 #include "tests/support/golden.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -74,6 +77,18 @@ INSTANTIATE_TEST_SUITE_P(,
                          GoldenConstructed,
                          testing::ValuesIn(tests::named_nodes()),
                          [](const auto& test) { return test_name(test.param.name); });
+
+TEST(Readme, ShowsWhatPlanPrints) {
+  const std::string name{"kubelet-1.36-dropin-pods"};
+  std::ifstream golden{std::string{tests::kGolden} + '/' + name + ".plan.txt"};
+  std::string expected = "    $ eviction-agent plan --path.rootfs tests/fixtures/" + name + '\n';
+  for (std::string line; std::getline(golden, line);) {
+    expected += "    " + line + '\n';
+  }
+  std::ifstream file{tests::kReadme};
+  const std::string readme{std::istreambuf_iterator<char>{file}, {}};
+  EXPECT_THAT(readme, testing::HasSubstr('\n' + expected + '\n'));
+}
 
 }  // namespace
 }  // namespace eviction::agent
