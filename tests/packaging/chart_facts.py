@@ -57,8 +57,9 @@ def check_daemon_set(daemon_set: Object, mode: str, distribution: str, kernel_lo
     assert pod["priorityClassName"] == "system-node-critical"
     assert {"operator": "Exists"} in pod["tolerations"]
     assert pod["automountServiceAccountToken"] is False
-    back = pod.get("initContainers", [])
-    assert [one["args"][0] for one in back] == (["rollback"] if mode == "removed" else [])
+    back = pod["initContainers"]
+    does = "rollback" if mode == "removed" else "version"
+    assert [(one["name"], one["args"][0]) for one in back] == [("put-back", does)]
     for container in pod["containers"] + back:
         check_container(container, volumes)
     assert ("kmsg" in volumes) == kernel_log
@@ -69,13 +70,36 @@ def check_daemon_set(daemon_set: Object, mode: str, distribution: str, kernel_lo
     assert f"--config={mount['mountPath']}/{name}.ini" in agent["args"]
 
 
-def check_put_back(job: Object) -> None:
-    patch_container = job["spec"]["template"]["spec"]["initContainers"][0]
+def check_owned(patch: Any, rendered: Any, where: str) -> None:
+    """Helm sets back no more than it rendered."""
+    if isinstance(patch, dict):
+        for key, value in patch.items():
+            assert key in rendered, f"{where}.{key} is not of the chart"
+            check_owned(value, rendered[key], f"{where}.{key}")
+    elif isinstance(patch, list) and isinstance(patch[0], dict):
+        named = {one["name"]: one for one in rendered}
+        for one in patch:
+            check_owned(one, named[one["name"]], f"{where}.{one['name']}")
+
+
+def check_put_back(job: Object, daemon_set: Object) -> None:
+    pod = job["spec"]["template"]["spec"]
+    (patch_container,) = pod["initContainers"]
     option = [word for word in patch_container["command"] if word.startswith("--patch=")]
     patch = json.loads(option[0].removeprefix("--patch="))
-    container = patch["spec"]["template"]["spec"]["initContainers"][0]
-    assert container["args"][0] == "rollback"
-    assert container["image"] and container["volumeMounts"]
+    check_owned(patch, daemon_set, "the DaemonSet")
+    changed = patch["spec"]["template"]["spec"]
+    assert [one["args"][0] for one in changed["initContainers"]] == ["rollback"]
+    (agent,) = changed["containers"]
+    assert "--config=/host/etc/eviction-agent/removed.ini" in agent["args"]
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    agents = daemon_set["spec"]["template"]["spec"]
+    assert pod.get("imagePullSecrets") == agents.get("imagePullSecrets")
+    # A server that is the only node, but none that does not answer.
+    keys = {one.get("key", "all") for one in pod["tolerations"]}
+    servers = {f"node-role.kubernetes.io/{role}" for role in ("control-plane", "etcd")}
+    assert servers | {"CriticalAddonsOnly"} <= keys
+    assert not keys & {"all", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 
 
 def check_monitoring(objects: list[Object]) -> None:
@@ -106,7 +130,7 @@ def main() -> None:
     assert f"mode = {'observe' if mode == 'removed' else mode}\n" in ini["eviction-agent.ini"]
     assert "mode = observe\n" in ini["removed.ini"]
     for job in (one for one in objects if one["kind"] == "Job"):
-        check_put_back(job)
+        check_put_back(job, the(objects, "DaemonSet"))
     json.dump(objects, sys.stdout)
 
 

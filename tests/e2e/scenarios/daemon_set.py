@@ -22,8 +22,10 @@ HELM = (
     f" --kube-ca-file {DATA}/agent/server-ca.crt"
 )
 # That kubelet's supervisor has to be restarted, and it is older than those whose rules the agent knows.
+# The machine is slow.
 VALUES = (
     f"--set mode=enforce,restartUnit=true,uninstall.kubectlImage={KUBECTL_IMAGE}"
+    " --set uninstall.timeoutSeconds=600"
     " --set-string config.kubelet.allow-version=yes,config.agent.restart-spread=0"
 )
 DAEMON_SET = f"/apis/apps/v1/namespaces/{SPACE}/daemonsets/{RELEASE}"

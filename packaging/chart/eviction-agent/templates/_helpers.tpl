@@ -121,11 +121,17 @@ seLinuxOptions: {type: spc_t}
 {{- end }}
 
 {{- /* Takes back, on one node, all that the agent wrote there. */ -}}
+{{- define "eviction-agent.rollback" -}}
+[rollback, --path.rootfs=/host, --path.procfs=/proc]
+{{- end }}
+
+{{- /* Before the agent starts. Always there: what the Job of put-back.yaml tells it to do instead of
+nothing, helm can tell it to leave again. */ -}}
 {{- define "eviction-agent.putBack" -}}
 name: put-back
 image: {{ include "eviction-agent.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-args: [rollback, --path.rootfs=/host, --path.procfs=/proc]
+args: {{ if eq .Values.mode "removed" }}{{ include "eviction-agent.rollback" . }}{{ else }}[version]{{ end }}
 securityContext:
   {{- include "eviction-agent.securityContext" . | nindent 2 }}
 resources:
