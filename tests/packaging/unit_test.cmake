@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# cmake -D UNIT=FILE -D SLICE=FILE -D AGENT=FILE -D SCRATCH=DIR -P unit_test.cmake: systemd takes the
-# unit files without a remark and rates the service's exposure below 3.0 of 10; and the service waits
-# for nothing of Kubernetes.
+# cmake -D UNIT=FILE -D SLICE=FILE -D PACKAGING=DIR -D AGENT=FILE -D SCRATCH=DIR -P unit_test.cmake:
+# systemd takes the unit files without a remark and rates the service's exposure below 3.0 of 10; the
+# service waits for nothing of Kubernetes; and the packages have the folders that it may write to.
 cmake_minimum_required(VERSION 3.25)
 
 file(REMOVE_RECURSE ${SCRATCH})
@@ -40,4 +40,19 @@ expect_exposure(${SCRATCH}/weak.service NO)
 if(text MATCHES "\n((After|Before|Wants|Requires|BindsTo|PartOf)=[^\n]*)")
   message(SEND_ERROR "the unit must not wait for others, nor they for it: ${CMAKE_MATCH_1}")
 endif()
+
+# One that appears after the start of the service is read-only to it.
+string(REGEX MATCH "\nReadWritePaths=([^\n]+)" found "${text}")
+string(REGEX REPLACE " ?-/" ";" folders "${CMAKE_MATCH_1}")
+file(STRINGS ${PACKAGING}/debian/eviction-agent.dirs in_deb)
+file(STRINGS ${PACKAGING}/rpm/eviction-agent.spec in_rpm REGEX "^%dir ")
+list(REMOVE_ITEM folders "")
+if(NOT folders)
+  message(SEND_ERROR "no ReadWritePaths in ${UNIT}")
+endif()
+foreach(folder IN LISTS folders)
+  if(NOT folder IN_LIST in_deb OR NOT "%dir /${folder}" IN_LIST in_rpm)
+    message(SEND_ERROR "/${folder} is not in each package")
+  endif()
+endforeach()
 file(REMOVE_RECURSE ${SCRATCH})
