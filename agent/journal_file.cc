@@ -58,6 +58,8 @@ Journal from_json(const json& document) {
   journal.before = text_or_null(document.at("before"));
   journal.after = text_or_null(document.at("after"));
   journal.kubelet = run_of(document.at("kubelet"));
+  // Optional: a journal of an agent that knew one kind of restart is to be understood, too.
+  journal.whole_service = document.value("whole_service", false);
   journal.pods = document.at("pods").get<std::vector<std::string>>();
   journal.restarted_again = document.at("restarted_again").get<bool>();
   journal.failure = document.at("failure").get<std::string>();
@@ -83,6 +85,7 @@ std::string render_journal(const Journal& journal) {
                       {"before", optional_text(journal.before)},
                       {"after", optional_text(journal.after)},
                       {"kubelet", render_run(journal.kubelet)},
+                      {"whole_service", journal.whole_service},
                       {"pods", journal.pods},
                       {"restarted_again", journal.restarted_again},
                       {"failure", journal.failure},

@@ -31,8 +31,16 @@ constexpr std::chrono::milliseconds kAnswerTime{2000};
 constexpr std::chrono::seconds kAskInterval{2};
 constexpr std::chrono::seconds kWatchAskInterval{5};
 
+/// Until a transaction that waits for a whole service gives up.
+constexpr std::chrono::seconds kJobDeadline = 3 * kServiceLimit;
+
 bool restarts_by_unit(Target target) {
   return target != Target::kRke2Dropin && target != Target::kNone;
+}
+
+/// Whether the kubelet restarts only with its supervisor.
+bool is_whole_service(Target target) {
+  return restarts_by_unit(target) && target != Target::kKubeletDropin;
 }
 
 }  // namespace
@@ -76,9 +84,7 @@ Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
 }
 
 std::string restart_forbidden(const Kubelet& kubelet, const config::AgentConfig& config) {
-  const bool whole_service =
-      kubelet.target != Target::kKubeletDropin && restarts_by_unit(kubelet.target);
-  if (!whole_service || config.restart_unit) {
+  if (!is_whole_service(kubelet.target) || config.restart_unit) {
     return {};
   }
   return "target " + std::string{to_text(kubelet.target)} +
@@ -109,6 +115,7 @@ Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {
   }
   journal.after = content;
   journal.kubelet = {journal.boot_id, found->start};
+  journal.whole_service = is_whole_service(found->target);
   journal.pods = std::move(*pods);
   return journal;
 }
@@ -139,6 +146,7 @@ Facts LiveNode::look(const Journal& journal) {
     facts.healthy = healthy(*found, every);
   }
   facts.restart_impossible = unit_failure_;
+  facts.restart_pending = restart_pending_;
   const bool proves = journal.phase == Phase::kProof || journal.phase == Phase::kWatch;
   if (proves && found && journal.after) {
     facts.proof = proof_of(journal, *found, every);
@@ -279,17 +287,24 @@ Result<void> LiveNode::restart_unit(const Kubelet& kubelet) {
                                 .remedy = "restart it by hand, and set [agent] mode = stage"}};
   }
   // Anew for each restart: months may lie between two, and a connection that broke stays broken.
-  auto connected = systemd::SdBusUnitManager::connect_system(loop_);
+  auto connected = systemd::SdBusUnitManager::connect_system(loop_, kJobDeadline);
   if (!connected) {
     return tl::unexpected{connected.error()};
   }
   units_ = std::move(*connected);
   unit_failure_.reset();
-  return units_->restart(*unit, [this](const Result<void>& ended) {
+  Result<void> begun = units_->restart(*unit, [this](const Result<void>& ended) {
+    // Silence is no failure: the kubelet itself shows within its limit what came of it.
+    if (!ended && ended.error().kind == ErrorKind::kVanished) {
+      return;
+    }
+    restart_pending_ = false;
     if (!ended) {
       unit_failure_ = to_text(ended.error());
     }
   });
+  restart_pending_ = begun.has_value();
+  return begun;
 }
 
 }  // namespace eviction::agent

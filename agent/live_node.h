@@ -88,6 +88,7 @@ class LiveNode final : public TransactionNode {
   std::function<Result<void>()> before_restart_;
   std::unique_ptr<systemd::UnitManager> units_;
   std::optional<std::string> unit_failure_;
+  bool restart_pending_ = false;  ///< of a unit
   Question health_;
   Question proof_;
   Question api_;

@@ -155,12 +155,15 @@ Transaction::Outcome Transaction::commit() {
 }
 
 Transaction::Outcome Transaction::fail() {
+  // RKE2 and k3s may have given their kubelet the arguments before these were put back: the journal
+  // says whose they are.
+  const bool may_run_with_after = journal_.whole_service && run_ != journal_.kubelet;
   // A file of ours keeps a journal that says so.
   Result<void> ended;
-  if (journal_.before) {
+  if (journal_.before || may_run_with_after) {
     Journal done = journal_;
     done.phase = Phase::kCommitted;
-    done.after = journal_.before;
+    done.after = may_run_with_after ? journal_.after : journal_.before;
     ended = node_.save(done);
   } else {
     ended = node_.remove_journal(journal_.file);

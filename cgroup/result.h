@@ -14,7 +14,7 @@ enum class ErrorKind {
   kAbsent,       ///< no such file, key or directory on this node
   kUnsupported,  ///< the kernel answers, but has the feature off (EOPNOTSUPP)
   kDenied,       ///< no permission
-  kVanished,     ///< the cgroup or process went away between listing and reading (ENODEV, ESRCH)
+  kVanished,     ///< the cgroup, process or connection went away meanwhile (ENODEV, ESRCH)
   kMalformed,    ///< the content is not what this file holds on any kernel or kubelet
   kTooLarge,     ///< more bytes than such a file can have
   kIo,           ///< any other failure of the operating system

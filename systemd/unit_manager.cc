@@ -246,7 +246,8 @@ void SdBusUnitManager::end_by_error(const sd_bus_error& error) {
 
 void SdBusUnitManager::end_by_silence(const std::string& why) {
   const std::string& unit = restart_->unit;
-  end(look_at(unit, ErrorKind::kIo, "cannot tell whether " + unit + " was restarted: " + why));
+  end(look_at(
+      unit, ErrorKind::kVanished, "cannot tell whether " + unit + " was restarted: " + why));
 }
 
 }  // namespace eviction::systemd

@@ -37,9 +37,9 @@ class UnitManager {
 };
 
 /// Over D-Bus, by systemd's own account of the job that restarts the unit. done gets as errors
-/// kAbsent (no such unit), kDenied, kIo (the job's result is not "done"; systemd did not say within
-/// the deadline that it ended, it may still be running; the connection broke). A broken connection
-/// stays broken: make another object. Source: org.freedesktop.systemd1(5).
+/// kAbsent (no such unit), kDenied, kIo (the job's result is not "done"), kVanished (it may still
+/// be running: systemd did not say within the deadline that it ended, or the connection broke). A
+/// broken connection stays broken: make another object. Source: org.freedesktop.systemd1(5).
 class SdBusUnitManager final : public UnitManager {
  public:
   /// systemd gives a unit 90 s to stop and 90 s to start unless its file says otherwise.

@@ -73,9 +73,9 @@ Step in_restart(const Journal& journal, const Facts& facts) {
   if (facts.restart_impossible) {
     return put_back("the kubelet could not be restarted: " + *facts.restart_impossible);
   }
-  if (is_late(journal, facts, kRestartLimit)) {
-    return put_back(
-        fmt::format("the kubelet was not back and healthy after {} s", kRestartLimit.count()));
+  const std::chrono::seconds limit = journal.whole_service ? kServiceLimit : kRestartLimit;
+  if (is_late(journal, facts, limit)) {
+    return put_back(fmt::format("the kubelet was not back and healthy after {} s", limit.count()));
   }
   if (facts.resumed && !has_restarted(journal, facts) && facts.kubelet) {
     return {Move::kRestart, Phase::kRestart, "interrupted while the kubelet was told to restart"};
@@ -129,6 +129,14 @@ Step in_watch(const Journal& journal, const Facts& facts) {
   return wait(fmt::format("watching the pods for {} s", kWatchTime.count()));
 }
 
+/// Whether another restart would help a kubelet whose file is put back. RKE2 and k3s may still be
+/// starting, and give their kubelet the arguments that they read when they started.
+bool needs_restart(const Journal& journal, const Facts& facts) {
+  const bool hangs = journal.whole_service ? facts.unhealthy_for > kServiceLimit
+                                           : facts.run_unhealthy_for > kPatience;
+  return hangs && !journal.restarted_again && !facts.restart_pending && facts.kubelet;
+}
+
 Step in_put_back(const Journal& journal, const Facts& facts) {
   if (!facts.file_known) {
     return wait("for the file to be readable");
@@ -144,12 +152,12 @@ Step in_put_back(const Journal& journal, const Facts& facts) {
   if (facts.healthy) {
     return {Move::kFail, Phase::kPutBack, journal.failure};
   }
-  if (is_late(journal, facts, kPutBackLimit)) {
+  if (is_late(journal, facts, journal.whole_service ? 2 * kServiceLimit : kPutBackLimit)) {
     return {Move::kFail,
             Phase::kPutBack,
             journal.failure + "; the kubelet is not healthy with its old settings either"};
   }
-  if (facts.run_unhealthy_for > kPatience && !journal.restarted_again && facts.kubelet) {
+  if (needs_restart(journal, facts)) {
     return {Move::kRestart, Phase::kPutBack, "not healthy though the file is put back"};
   }
   return wait("for the kubelet to be healthy with its old settings");

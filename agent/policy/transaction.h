@@ -40,6 +40,7 @@ struct Journal {
   std::optional<std::string> before;  ///< its content; absent: there was no such file
   std::optional<std::string> after;   ///< its content to be; absent: it is to be removed
   KubeletRun kubelet;                 ///< that ran before
+  bool whole_service = false;         ///< it restarts with all of RKE2 or k3s
   std::vector<std::string> pods;      ///< UIDs of those that ran before
   bool restarted_again = false;       ///< while it was put back
   std::string failure;                ///< why it is put back
@@ -81,6 +82,7 @@ struct Facts {
   std::vector<std::string> lost;                  ///< pods of before that do not run
   std::chrono::seconds lost_for{};                ///< as this process saw it
   std::optional<std::string> restart_impossible;  ///< why the kubelet could not be told to restart
+  bool restart_pending = false;  ///< this process told a unit to restart, which has not ended
   /// How long this process has looked at the phase: a limit that passed before it did says nothing.
   std::chrono::seconds looked_for = std::chrono::seconds::max();
 };
@@ -105,6 +107,12 @@ struct Step {
 /// The kubelet has to be back, healthy, within this time of the restart. Source: RKE2 starts it
 /// again 5 s after it ended; a 1.36.2 was back with its new value after 25 s.
 inline constexpr std::chrono::seconds kRestartLimit{60};
+/// ... and within this time where all of RKE2 or k3s restarts: at each start they import their
+/// image tarballs before they start the kubelet, which takes them half a minute to some minutes. No
+/// longer, as pods are evicted from a node that has not been ready for 5 min. Source:
+/// rancher/rke2#773, k3s-io/docs#422; kubernetes v1.36
+/// plugin/pkg/admission/defaulttolerationseconds.
+inline constexpr std::chrono::seconds kServiceLimit{300};
 /// ... and to show its value within this time. Source: the kubelet posts its node's status every
 /// 10 s (nodeStatusUpdateFrequency).
 inline constexpr std::chrono::seconds kProofLimit{60};
@@ -112,7 +120,8 @@ inline constexpr std::chrono::seconds kProofLimit{60};
 inline constexpr std::chrono::seconds kWatchTime{120};
 /// A state as long as this is no blip.
 inline constexpr std::chrono::seconds kPatience{30};
-/// A kubelet that is not healthy this long after the file was put back is beyond our help.
+/// A kubelet that is not healthy this long after the file was put back is beyond our help; one that
+/// restarts with all of RKE2 or k3s has twice kServiceLimit.
 inline constexpr std::chrono::seconds kPutBackLimit{120};
 /// Instead of each of these, counted from the boot, when the node was booted since the change
 /// began.

@@ -22,9 +22,20 @@ TEST(JournalFile, ComesBackAsItWas) {
   journal.restarted_again = true;
   journal.proven = KubeletRun{"boot", 7};
   journal.withdrawn = true;
+  journal.whole_service = true;
   const Result<Journal> again = parse_journal(render_journal(journal), "j");
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, journal);
+}
+
+TEST(JournalFile, MayLackWhetherAWholeServiceRestarts) {
+  std::string text = render_journal(SimulatedNode{{.name = "good"}}.intent());
+  const std::string line = "  \"whole_service\": false,\n";
+  ASSERT_NE(text.find(line), std::string::npos) << text;
+  text.erase(text.find(line), line.size());
+  const Result<Journal> journal = parse_journal(text, "j");
+  ASSERT_TRUE(journal);
+  EXPECT_FALSE(journal->whole_service);
 }
 
 TEST(JournalFile, RefusesWhatIsNone) {
@@ -41,6 +52,7 @@ TEST(JournalFile, RefusesWhatIsNone) {
                                        with("\"version\": 1", "\"version\": 2"),
                                        with("\"write\"", "\"later\""),
                                        with("\"pod-1\"", "7"),
+                                       with("\"whole_service\": false", "\"whole_service\": 0"),
                                        with("\"before\": null", "\"before\": 1"),
                                        with("\"proven\": null", "\"proven\": \"now\""),
                                        good + good};

@@ -27,6 +27,8 @@ struct Behaviour {
   bool can_put_back = true;  ///< ... and the old content again
   bool can_save = true;      ///< the journal's file system takes it
   bool can_restart = true;   ///< the kubelet can be told
+  /// It restarts with its supervisor, which reads the file when it starts, and then this later.
+  std::optional<std::chrono::seconds> imports = std::nullopt;
   std::optional<std::string> before = std::nullopt;
 };
 
@@ -50,6 +52,7 @@ class SimulatedNode final : public TransactionNode {
       facts.kubelet = KubeletRun{boot_id_, start_};
       facts.healthy = true;
     }
+    facts.restart_pending = behaviour_.imports && !runs_;
     const bool shown = in_force_ == journal.after && behaviour_.shows_value;
     facts.proof = {shown ? Proof::State::kInForce : Proof::State::kNotYet, "simulation", "seen"};
     if (pod_lost_) {
@@ -97,7 +100,8 @@ class SimulatedNode final : public TransactionNode {
     }
     ++restarts_;
     runs_ = false;
-    back_at_ = now_ + std::chrono::seconds{5};
+    read_at_ = now_ + std::chrono::seconds{5};
+    back_at_ = read_at_ + behaviour_.imports.value_or(std::chrono::seconds{});
     may_die();
     return {};
   }
@@ -105,6 +109,9 @@ class SimulatedNode final : public TransactionNode {
   void pass(std::chrono::seconds time) {
     for (std::chrono::seconds passed{}; passed < time; ++passed) {
       ++now_;
+      if (now_ == read_at_) {
+        arguments_ = file_;
+      }
       if (!runs_ && now_ >= back_at_) {
         start_kubelet();
       }
@@ -134,6 +141,7 @@ class SimulatedNode final : public TransactionNode {
     journal.before = behaviour_.before;
     journal.after = after();
     journal.kubelet = {boot_id_, start_};
+    journal.whole_service = behaviour_.imports.has_value();
     journal.pods = {"pod-1"};
     return journal;
   }
@@ -165,7 +173,7 @@ class SimulatedNode final : public TransactionNode {
     }
     runs_ = true;
     start_ += 100;
-    in_force_ = file_;
+    in_force_ = behaviour_.imports ? arguments_ : file_;
     pod_lost_ = pod_lost_ || (is_new && behaviour_.loses_pod);
   }
 
@@ -178,6 +186,8 @@ class SimulatedNode final : public TransactionNode {
   std::optional<std::string> in_force_;
   bool runs_ = true;
   unsigned long long start_ = 5000;
+  std::chrono::seconds read_at_{};
+  std::optional<std::string> arguments_;  ///< that the supervisor read
   std::chrono::seconds back_at_{};
   bool pod_lost_ = false;
   int restarts_ = 0;

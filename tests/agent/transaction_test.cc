@@ -54,6 +54,51 @@ TEST(Transaction, IsPutBackAndHealthyWithinTwoMinutesWhenTheKubeletDoesNotComeBa
   EXPECT_LT(ending.took, seconds{120});
 }
 
+// RKE2 and k3s import image tarballs before they start the kubelet.
+TEST(Transaction, WaitsForAServiceThatTakesMinutesToStart) {
+  SimulatedNode node{{.name = "imports", .imports = seconds{240}}};
+  EXPECT_EQ(run_new(node).outcome, Transaction::Outcome::kCommitted);
+  EXPECT_EQ(node.in_force(), SimulatedNode::after());
+  EXPECT_EQ(node.restarts(), 1);
+}
+
+TEST(Transaction, RestartsNoServiceThatIsStillStarting) {
+  for (const std::optional<std::string>& before :
+       {std::optional<std::string>{}, std::optional<std::string>{"old"}}) {
+    SimulatedNode node{{.name = "imports", .imports = seconds{800}, .before = before}};
+    // k3s is the kubelet, as far as it shows from outside.
+    node.show([&node](const Journal&, Facts& facts) {
+      if (!node.runs()) {
+        facts.kubelet = KubeletRun{facts.boot_id, 5050};
+      }
+    });
+    const Ending ending = run_new(node);
+    EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed);
+    EXPECT_THAT(ending.reason, HasSubstr("not back and healthy after 300 s"));
+    EXPECT_EQ(node.restarts(), 1);
+    EXPECT_EQ(node.file(), before);
+    node.pass(seconds{800});
+    EXPECT_EQ(node.in_force(), SimulatedNode::after());
+    ASSERT_TRUE(node.journal()) << "the kubelet's value would be taken for somebody else's";
+    EXPECT_EQ(parse_journal(*node.journal(), "j")->after, SimulatedNode::after());
+    EXPECT_EQ(parse_journal(*node.journal(), "j")->phase, Phase::kCommitted);
+  }
+}
+
+// RKE2 starts its kubelet again and again with the arguments that it read itself.
+TEST(Transaction, RestartsAServiceWhoseKubeletDoesNotStayWithItsArguments) {
+  SimulatedNode node{{.name = "imports", .imports = seconds{20}}};
+  node.show([&node](const Journal&, Facts& facts) {
+    if (node.in_force() == SimulatedNode::after() && facts.kubelet) {
+      facts.kubelet->start += static_cast<unsigned long long>(facts.now.count());
+      facts.healthy = false;
+    }
+  });
+  EXPECT_EQ(run_new(node).outcome, Transaction::Outcome::kFailed);
+  EXPECT_EQ(node.restarts(), 2);
+  EXPECT_EQ(node.in_force(), std::nullopt);
+}
+
 TEST(Transaction, NeverRestartsAKubeletWithoutAFileThatIsWritten) {
   SimulatedNode node{{.name = "full disk", .can_write = false}};
   const Ending ending = run_new(node);
