@@ -199,12 +199,13 @@ std::optional<Proof> LiveNode::proof(const Kubelet& kubelet,
   return std::move(*proof);
 }
 
-std::vector<std::string> LiveNode::lost_pods(const Journal& journal, const Kubelet* kubelet) {
-  std::vector<std::string> lost;
+std::optional<std::vector<std::string>> LiveNode::lost_pods(const Journal& journal,
+                                                            const Kubelet* kubelet) {
   const auto running = running_pods(*host_.sys, buffer_);
   if (!running) {
-    return lost;
+    return std::nullopt;
   }
+  std::vector<std::string> lost;
   std::ranges::set_difference(journal.pods, *running, std::back_inserter(lost));
   if (lost.empty() || kubelet == nullptr) {
     return lost;

@@ -79,7 +79,8 @@ class LiveNode final : public TransactionNode {
                                const Kubelet& kubelet,
                                std::chrono::milliseconds every);
   [[nodiscard]] bool healthy(const Kubelet& kubelet, std::chrono::milliseconds every);
-  [[nodiscard]] std::vector<std::string> lost_pods(const Journal& journal, const Kubelet* kubelet);
+  [[nodiscard]] std::optional<std::vector<std::string>> lost_pods(const Journal& journal,
+                                                                  const Kubelet* kubelet);
   void note_ended(const Kubelet& kubelet, std::chrono::milliseconds every);
 
   const Host& host_;

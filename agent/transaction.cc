@@ -38,7 +38,7 @@ Facts Transaction::look() {
   facts.looked_for = lasting(true, facts.now, looked_since_);
   facts.run_unhealthy_for = lasting(!facts.healthy, facts.now, run_unhealthy_since_);
   facts.unhealthy_for = lasting(!facts.healthy, facts.now, unhealthy_since_);
-  facts.lost_for = lasting(!facts.lost.empty(), facts.now, lost_since_);
+  facts.lost_for = lasting(facts.lost && !facts.lost->empty(), facts.now, lost_since_);
   return facts;
 }
 

@@ -97,34 +97,39 @@ Step in_proof(const Journal& journal, const Facts& facts) {
   return wait("for the kubelet to show the value: " + facts.proof.reason);
 }
 
+std::string show_watch(const Facts& facts) {
+  const std::string pods =
+      facts.lost ? fmt::format("{} pods that ran before do not run", facts.lost->size())
+                 : "whether the pods that ran before run cannot be known";
+  return fmt::format("kubelet {}, {}, value: {}",
+                     facts.healthy ? "healthy" : "not healthy",
+                     pods,
+                     facts.proof.reason);
+}
+
 Step in_watch(const Journal& journal, const Facts& facts) {
   if (facts.unhealthy_for > allowed(journal, facts, kPatience)) {
     return put_back(
         fmt::format("the kubelet is not healthy since {} s", facts.unhealthy_for.count()));
   }
-  if (!facts.lost.empty() && facts.lost_for > allowed(journal, facts, kPatience)) {
+  if (facts.lost && !facts.lost->empty() && facts.lost_for > allowed(journal, facts, kPatience)) {
     return put_back(fmt::format("{} pods that ran before do not run since {} s, the first is {}",
-                                facts.lost.size(),
+                                facts.lost->size(),
                                 facts.lost_for.count(),
-                                facts.lost.front()));
+                                facts.lost->front()));
   }
   if (facts.proof.state == Proof::State::kOther) {
     return put_back("the kubelet has another value by now: " + facts.proof.reason);
   }
-  const bool well =
-      facts.healthy && facts.lost.empty() && facts.proof.state == Proof::State::kInForce;
+  const bool none_lost = facts.lost && facts.lost->empty();
+  const bool well = facts.healthy && none_lost && facts.proof.state == Proof::State::kInForce;
   const std::chrono::seconds watched = elapsed(journal, facts);
   if (well && watched >= kWatchTime) {
     return {Move::kCommit, Phase::kCommitted, "every pod runs on"};
   }
   if (is_late(journal, facts, 2 * kWatchTime)) {
     return put_back(
-        fmt::format("after {} s not all is well: kubelet {}, {} pods that ran before do "
-                    "not run, value: {}",
-                    watched.count(),
-                    facts.healthy ? "healthy" : "not healthy",
-                    facts.lost.size(),
-                    facts.proof.reason));
+        fmt::format("after {} s not all is well: {}", watched.count(), show_watch(facts)));
   }
   return wait(fmt::format("watching the pods for {} s", kWatchTime.count()));
 }

@@ -71,15 +71,16 @@ struct Facts {
   std::chrono::seconds now{};  ///< since boot
   std::string boot_id;
   bool resumed = false;  ///< by a process that did not begin the phase and has done nothing in it
-  std::optional<std::string> write_failure;       ///< why the file could not get its new content
-  bool file_known = false;                        ///< the file, or that there is none, was read
-  std::optional<std::string> file;                ///< its content
-  std::optional<KubeletRun> kubelet;              ///< absent: none runs
-  bool healthy = false;                           ///< by its healthz
-  std::chrono::seconds unhealthy_for{};           ///< as this process saw it
-  std::chrono::seconds run_unhealthy_for{};       ///< this run of the kubelet, the same way
-  Proof proof;                                    ///< looked for from kProof on
-  std::vector<std::string> lost;                  ///< pods of before that do not run
+  std::optional<std::string> write_failure;  ///< why the file could not get its new content
+  bool file_known = false;                   ///< the file, or that there is none, was read
+  std::optional<std::string> file;           ///< its content
+  std::optional<KubeletRun> kubelet;         ///< absent: none runs
+  bool healthy = false;                      ///< by its healthz
+  std::chrono::seconds unhealthy_for{};      ///< as this process saw it
+  std::chrono::seconds run_unhealthy_for{};  ///< this run of the kubelet, the same way
+  Proof proof;                               ///< looked for from kProof on
+  /// Pods of before that do not run, looked for in kWatch. Absent: they cannot be known.
+  std::optional<std::vector<std::string>> lost = std::nullopt;
   std::chrono::seconds lost_for{};                ///< as this process saw it
   std::optional<std::string> restart_impossible;  ///< why the kubelet could not be told to restart
   bool restart_pending = false;  ///< this process told a unit to restart, which has not ended

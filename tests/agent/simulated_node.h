@@ -55,9 +55,7 @@ class SimulatedNode final : public TransactionNode {
     facts.restart_pending = behaviour_.imports && !runs_;
     const bool shown = in_force_ == journal.after && behaviour_.shows_value;
     facts.proof = {shown ? Proof::State::kInForce : Proof::State::kNotYet, "simulation", "seen"};
-    if (pod_lost_) {
-      facts.lost = journal.pods;
-    }
+    facts.lost = pod_lost_ ? journal.pods : std::vector<std::string>{};
     if (also_) {
       also_(journal, facts);
     }

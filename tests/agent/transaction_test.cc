@@ -99,6 +99,23 @@ TEST(Transaction, RestartsAServiceWhoseKubeletDoesNotStayWithItsArguments) {
   EXPECT_EQ(node.in_force(), std::nullopt);
 }
 
+TEST(Transaction, IsNotCommittedWhileItCannotBeKnownWhetherPodsRun) {
+  SimulatedNode node{{.name = "good"}};
+  node.show([](const Journal&, Facts& facts) { facts.lost.reset(); });
+  const Ending ending = run_new(node);
+  EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed);
+  EXPECT_THAT(ending.reason, HasSubstr("whether the pods that ran before run cannot be known"));
+  EXPECT_EQ(node.file(), std::nullopt);
+
+  SimulatedNode late{{.name = "good"}};
+  late.show([](const Journal&, Facts& facts) {
+    if (facts.now < seconds{1200}) {
+      facts.lost.reset();
+    }
+  });
+  EXPECT_EQ(run_new(late).outcome, Transaction::Outcome::kCommitted);
+}
+
 TEST(Transaction, NeverRestartsAKubeletWithoutAFileThatIsWritten) {
   SimulatedNode node{{.name = "full disk", .can_write = false}};
   const Ending ending = run_new(node);
