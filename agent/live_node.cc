@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/live_node.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <ctime>
 #include <iterator>
@@ -30,6 +32,11 @@ constexpr std::chrono::milliseconds kAnswerTime{2000};
 /// process: while something is waited for, and in the watch, which lasts.
 constexpr std::chrono::seconds kAskInterval{2};
 constexpr std::chrono::seconds kWatchAskInterval{5};
+
+/// Since boot.
+std::chrono::seconds started_at(const Kubelet& kubelet) {
+  return std::chrono::seconds{static_cast<long long>(kubelet.start) / ::sysconf(_SC_CLK_TCK)};
+}
 
 /// Until a transaction that waits for a whole service gives up.
 constexpr std::chrono::seconds kJobDeadline = 3 * kServiceLimit;
@@ -143,6 +150,7 @@ Facts LiveNode::look(const Journal& journal) {
   const Result<Kubelet> found = kubelet();
   if (found) {
     facts.kubelet = KubeletRun{facts.boot_id, found->start};
+    facts.kubelet_age = facts.now - started_at(*found);
     facts.healthy = healthy(*found, every);
   }
   facts.restart_impossible = unit_failure_;

@@ -101,8 +101,9 @@ std::string show_watch(const Facts& facts) {
   const std::string pods =
       facts.lost ? fmt::format("{} pods that ran before do not run", facts.lost->size())
                  : "whether the pods that ran before run cannot be known";
-  return fmt::format("kubelet {}, {}, value: {}",
+  return fmt::format("kubelet {}, started {} s ago, {}, value: {}",
                      facts.healthy ? "healthy" : "not healthy",
+                     facts.kubelet_age.count(),
                      pods,
                      facts.proof.reason);
 }
@@ -122,7 +123,9 @@ Step in_watch(const Journal& journal, const Facts& facts) {
     return put_back("the kubelet has another value by now: " + facts.proof.reason);
   }
   const bool none_lost = facts.lost && facts.lost->empty();
-  const bool well = facts.healthy && none_lost && facts.proof.state == Proof::State::kInForce;
+  // One that crashes again and again is healthy in between.
+  const bool stays = facts.healthy && facts.kubelet_age >= kWatchTime;
+  const bool well = stays && none_lost && facts.proof.state == Proof::State::kInForce;
   const std::chrono::seconds watched = elapsed(journal, facts);
   if (well && watched >= kWatchTime) {
     return {Move::kCommit, Phase::kCommitted, "every pod runs on"};

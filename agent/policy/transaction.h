@@ -75,6 +75,7 @@ struct Facts {
   bool file_known = false;                   ///< the file, or that there is none, was read
   std::optional<std::string> file;           ///< its content
   std::optional<KubeletRun> kubelet;         ///< absent: none runs
+  std::chrono::seconds kubelet_age{};        ///< since this run of it began
   bool healthy = false;                      ///< by its healthz
   std::chrono::seconds unhealthy_for{};      ///< as this process saw it
   std::chrono::seconds run_unhealthy_for{};  ///< this run of the kubelet, the same way
@@ -117,7 +118,8 @@ inline constexpr std::chrono::seconds kServiceLimit{300};
 /// ... and to show its value within this time. Source: the kubelet posts its node's status every
 /// 10 s (nodeStatusUpdateFrequency).
 inline constexpr std::chrono::seconds kProofLimit{60};
-/// The pods are watched this long: admission, device plugins and the node object settle within.
+/// The pods are watched this long, over one run of the kubelet: admission, device plugins and the
+/// node object settle within.
 inline constexpr std::chrono::seconds kWatchTime{120};
 /// A state as long as this is no blip.
 inline constexpr std::chrono::seconds kPatience{30};

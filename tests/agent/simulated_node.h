@@ -50,6 +50,7 @@ class SimulatedNode final : public TransactionNode {
     facts.file = file_;
     if (runs_) {
       facts.kubelet = KubeletRun{boot_id_, start_};
+      facts.kubelet_age = now_ - started_at_;
       facts.healthy = true;
     }
     facts.restart_pending = behaviour_.imports && !runs_;
@@ -154,6 +155,12 @@ class SimulatedNode final : public TransactionNode {
 
   [[nodiscard]] int restarts() const { return restarts_; }
 
+  /// The kubelet ends by itself, and is started again like any that ended.
+  void crash() {
+    runs_ = false;
+    back_at_ = now_ + std::chrono::seconds{5};
+  }
+
   void edit(const std::string& content) { file_ = content; }
 
  private:
@@ -171,6 +178,7 @@ class SimulatedNode final : public TransactionNode {
     }
     runs_ = true;
     start_ += 100;
+    started_at_ = now_;
     in_force_ = behaviour_.imports ? arguments_ : file_;
     pod_lost_ = pod_lost_ || (is_new && behaviour_.loses_pod);
   }
@@ -184,6 +192,7 @@ class SimulatedNode final : public TransactionNode {
   std::optional<std::string> in_force_;
   bool runs_ = true;
   unsigned long long start_ = 5000;
+  std::chrono::seconds started_at_{};
   std::chrono::seconds read_at_{};
   std::optional<std::string> arguments_;  ///< that the supervisor read
   std::chrono::seconds back_at_{};

@@ -116,6 +116,34 @@ TEST(Transaction, IsNotCommittedWhileItCannotBeKnownWhetherPodsRun) {
   EXPECT_EQ(run_new(late).outcome, Transaction::Outcome::kCommitted);
 }
 
+/// Lets the kubelet crash this often while it is watched, each time so long after it came back.
+Ending run_with_crashes(SimulatedNode& node, int crashes, seconds each) {
+  node.show([&node, crashes, each](const Journal& journal, Facts& facts) mutable {
+    if (journal.phase == Phase::kWatch && facts.kubelet && facts.kubelet_age >= each &&
+        crashes-- > 0) {
+      node.crash();
+    }
+  });
+  return run_new(node);
+}
+
+TEST(Transaction, IsNotCommittedWithAKubeletThatCrashesAgainAndAgain) {
+  for (const seconds each : {seconds{1}, seconds{3}, seconds{100}}) {
+    SCOPED_TRACE(each.count());
+    SimulatedNode node{{.name = "good"}};
+    const Ending ending = run_with_crashes(node, 1000, each);
+    EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed) << ending.reason;
+    EXPECT_EQ(node.file(), std::nullopt);
+  }
+}
+
+TEST(Transaction, WatchesAKubeletThatCrashedOnceAllTheTimeAfterThat) {
+  SimulatedNode node{{.name = "good"}};
+  const Ending ending = run_with_crashes(node, 1, seconds{60});
+  EXPECT_EQ(ending.outcome, Transaction::Outcome::kCommitted) << ending.reason;
+  EXPECT_GE(ending.took, seconds{60 + 120});
+}
+
 TEST(Transaction, NeverRestartsAKubeletWithoutAFileThatIsWritten) {
   SimulatedNode node{{.name = "full disk", .can_write = false}};
   const Ending ending = run_new(node);
