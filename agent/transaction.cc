@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <spdlog/fmt/fmt.h>
+
 namespace eviction::agent {
 
 namespace {
@@ -82,7 +84,7 @@ std::optional<Transaction::Outcome> Transaction::take(const Step& step, const Fa
       restart();
       return Outcome::kRunning;
     case Move::kCommit:
-      return commit();
+      return commit(facts);
     case Move::kFail:
       return fail();
   }
@@ -104,9 +106,10 @@ std::optional<Transaction::Outcome> Transaction::enter(const Step& step, const F
       write_failure_ = to_text(saved.error());
       return std::nullopt;
     }
-    return hold(saved.error());
+    return cannot_save(saved.error(), facts);
   }
   journal_ = std::move(next);
+  unsaved_since_.reset();
   looked_since_.reset();
   unhealthy_since_.reset();
   run_unhealthy_since_.reset();
@@ -115,6 +118,17 @@ std::optional<Transaction::Outcome> Transaction::enter(const Step& step, const F
     restart();
   }
   return std::nullopt;
+}
+
+/// What cannot be remembered for long does not stay.
+std::optional<Transaction::Outcome> Transaction::cannot_save(const Error& error,
+                                                             const Facts& facts) {
+  if (lasting(true, facts.now, unsaved_since_) <= kPatience) {
+    return hold(error);
+  }
+  reason_ = fmt::format(
+      "the journal could not be written for {} s: {}", kPatience.count(), to_text(error));
+  return enter({Move::kEnter, Phase::kPutBack, reason_}, facts);
 }
 
 std::optional<Transaction::Outcome> Transaction::put_back() {
@@ -143,12 +157,12 @@ void Transaction::restart() {
   }
 }
 
-Transaction::Outcome Transaction::commit() {
+std::optional<Transaction::Outcome> Transaction::commit(const Facts& facts) {
   Journal done = journal_;
   done.phase = Phase::kCommitted;
   done.proven = run_;
   if (const Result<void> saved = node_.save(done); !saved) {
-    return hold(saved.error());
+    return cannot_save(saved.error(), facts);
   }
   journal_ = std::move(done);
   return Outcome::kCommitted;

@@ -57,9 +57,10 @@ class Transaction {
   /// Absent: another step can be taken at once.
   [[nodiscard]] std::optional<Outcome> take(const Step& step, const Facts& facts);
   [[nodiscard]] std::optional<Outcome> enter(const Step& step, const Facts& facts);
+  [[nodiscard]] std::optional<Outcome> cannot_save(const Error& error, const Facts& facts);
   [[nodiscard]] std::optional<Outcome> put_back();
   void restart();
-  [[nodiscard]] Outcome commit();
+  [[nodiscard]] std::optional<Outcome> commit(const Facts& facts);
   [[nodiscard]] Outcome fail();
   [[nodiscard]] Outcome hold(const Error& error);
 
@@ -70,8 +71,9 @@ class Transaction {
   std::string reason_;
   std::optional<std::string> write_failure_;
   std::optional<std::string> restart_impossible_;
-  std::optional<std::chrono::seconds> looked_since_;  ///< at this phase
-  std::optional<KubeletRun> run_;                     ///< of the last look
+  std::optional<std::chrono::seconds> unsaved_since_;  ///< of what this phase leads to
+  std::optional<std::chrono::seconds> looked_since_;   ///< at this phase
+  std::optional<KubeletRun> run_;                      ///< of the last look
   std::optional<std::chrono::seconds> unhealthy_since_;
   std::optional<std::chrono::seconds> run_unhealthy_since_;
   std::optional<std::chrono::seconds> lost_since_;

@@ -65,7 +65,7 @@ class SimulatedNode final : public TransactionNode {
 
   Result<void> save(const Journal& journal) override {
     may_die();
-    if (!behaviour_.can_save) {
+    if (!behaviour_.can_save || disk_full_) {
       return tl::unexpected{Error{ErrorKind::kIo, journal_path(kFile), 0, "full", {}}};
     }
     journal_ = render_journal(journal);
@@ -84,7 +84,7 @@ class SimulatedNode final : public TransactionNode {
     EXPECT_EQ(file, kFile);
     may_die();
     const bool full = content == after() ? !behaviour_.can_write : !behaviour_.can_put_back;
-    if (content && full) {
+    if (content && (full || disk_full_)) {
       return tl::unexpected{Error{ErrorKind::kIo, file, 0, "No space left on device", {}}};
     }
     file_ = content;
@@ -123,6 +123,8 @@ class SimulatedNode final : public TransactionNode {
     runs_ = false;
     back_at_ = std::chrono::seconds{40};
   }
+
+  void fill_disk() { disk_full_ = true; }
 
   /// What each look shows besides.
   void show(std::function<void(const Journal&, Facts&)> also) { also_ = std::move(also); }
@@ -197,6 +199,7 @@ class SimulatedNode final : public TransactionNode {
   std::optional<std::string> arguments_;  ///< that the supervisor read
   std::chrono::seconds back_at_{};
   bool pod_lost_ = false;
+  bool disk_full_ = false;
   int restarts_ = 0;
   std::optional<int> calls_until_death_;
 };

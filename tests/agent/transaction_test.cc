@@ -187,6 +187,26 @@ TEST(Transaction, WithoutAJournalDoesNothing) {
   EXPECT_EQ(node.restarts(), 0);
 }
 
+TEST(Transaction, IsPutBackWhenItsJournalCanNoMoreBeWritten) {
+  for (const Phase phase : {Phase::kRestart, Phase::kWatch}) {
+    SCOPED_TRACE(to_text(phase));
+    SimulatedNode node{{.name = "good"}};
+    Transaction transaction{node, node.intent(), false};
+    while (transaction.journal().phase != phase) {
+      ASSERT_EQ(transaction.advance(), Transaction::Outcome::kRunning);
+      node.pass(seconds{1});
+    }
+    node.fill_disk();
+    const Ending ending = tests::run(node, transaction);
+    EXPECT_EQ(ending.outcome, Transaction::Outcome::kFailed);
+    EXPECT_THAT(ending.reason, HasSubstr("the journal could not be written for 30 s"));
+    EXPECT_LT(ending.took, seconds{200});
+    EXPECT_EQ(node.file(), std::nullopt);
+    EXPECT_EQ(node.journal(), std::nullopt);
+    EXPECT_EQ(node.restarts(), 1);
+  }
+}
+
 TEST(Transaction, RemovesAFileWhoseOldContentTheDiskDoesNotTake) {
   SimulatedNode node{
       {.name = "full disk", .comes_back = false, .can_put_back = false, .before = "old"}};
