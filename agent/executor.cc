@@ -57,6 +57,9 @@ const Record& Executor::read_record() {
     if (loaded.problem) {
       problem(*loaded.problem);
     }
+    if (leave_no_future(record_, wall_now())) {
+      save();
+    }
   }
   return record_;
 }

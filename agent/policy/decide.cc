@@ -203,6 +203,15 @@ void count_restart(Record& record, sys_seconds now) {
   record.restarts.push_back(now);
 }
 
+bool leave_no_future(Record& record, sys_seconds now) {
+  bool found = false;
+  for (sys_seconds& at : record.restarts) {
+    found = found || at > now;
+    at = std::min(at, now);
+  }
+  return found;
+}
+
 void count_failure(Record& record, sys_seconds now, std::string reason) {
   ++record.failures;
   record.last_failure = now;
@@ -210,7 +219,6 @@ void count_failure(Record& record, sys_seconds now, std::string reason) {
 }
 
 int restarts_within_a_day(const Record& record, sys_seconds now) {
-  // A clock that was set back makes restarts of the future, which count as well.
   return static_cast<int>(
       std::ranges::count_if(record.restarts, [now](sys_seconds at) { return now - at < kDay; }));
 }

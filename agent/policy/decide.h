@@ -36,6 +36,9 @@ inline constexpr std::chrono::hours kSlowToLower{24};
 
 /// Adds a restart, and forgets those older than 24 hours.
 void count_restart(Record& record, std::chrono::sys_seconds now);
+/// Restarts of the future, which a clock that was set back leaves, become restarts of now: they
+/// count for a day and no longer. Whether there was one.
+bool leave_no_future(Record& record, std::chrono::sys_seconds now);
 void count_failure(Record& record, std::chrono::sys_seconds now, std::string reason);
 [[nodiscard]] int restarts_within_a_day(const Record& record, std::chrono::sys_seconds now);
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/journal_file.h"
+#include "agent/state_file.h"
 #include "tests/support/constructed_node.h"
 #include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
@@ -146,6 +147,18 @@ TEST_F(ExecutorTest, GivesBackWhatItTookAwayWhenItLeft) {
   std::filesystem::remove(tree_.path(file));
   begin();
   EXPECT_EQ(status().decision.act, Act::kStage) << status().decision.reason;
+}
+
+// Or they would be of now at each look, for ever.
+TEST_F(ExecutorTest, KeepsThatRestartsOfTheFutureAreOfNow) {
+  Record record;
+  count_restart(record, wall_now() + std::chrono::hours{24 * 365 * 10});
+  tree_.file("var/lib/eviction-agent/state.json", render_record(record));
+  begin();
+  EXPECT_EQ(executor_->read_record().restarts.size(), 1U);
+  const Record kept = load_record(*host_->root).record;
+  ASSERT_EQ(kept.restarts.size(), 1U);
+  EXPECT_LE(kept.restarts.front(), wall_now());
 }
 
 }  // namespace

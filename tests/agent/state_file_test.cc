@@ -183,5 +183,16 @@ TEST(Record, CountsTheRestartsOfADay) {
   EXPECT_EQ(record.restarts.size(), 2U) << "what is older is forgotten";
 }
 
+TEST(Record, RestartsOfTheFutureCountForADayFromNow) {
+  Record record;
+  const seconds years = std::chrono::hours{24 * 365 * 10};
+  record.restarts = {kNow - seconds{60}, kNow + years};
+  EXPECT_TRUE(leave_no_future(record, kNow));
+  EXPECT_THAT(record.restarts, ElementsAre(kNow - seconds{60}, kNow));
+  EXPECT_EQ(restarts_within_a_day(record, kNow), 2);
+  EXPECT_EQ(restarts_within_a_day(record, kNow + std::chrono::hours{24}), 0);
+  EXPECT_FALSE(leave_no_future(record, kNow));
+}
+
 }  // namespace
 }  // namespace eviction::agent
