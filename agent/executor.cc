@@ -154,11 +154,12 @@ void Executor::decide_and_act(const Plan& plan, const std::string& forbidden) {
   decision_ = std::move(decision);
   ++deeds_.acts[decision_.act];
   if (decision_.act != Act::kNothing) {
-    act(decision_, *kubelet);
+    act(decision_, plan);
   }
 }
 
-void Executor::act(const Decision& decision, const Kubelet& kubelet) {
+void Executor::act(const Decision& decision, const Plan& plan) {
+  const Kubelet& kubelet = *plan.observation.kubelet;
   switch (decision.act) {
     case Act::kNothing:
       break;
@@ -174,7 +175,7 @@ void Executor::act(const Decision& decision, const Kubelet& kubelet) {
       }
       break;
     case Act::kShrink:
-      change_file(ValueChange::kShrunk, kubelet, decision.content, decision.reason);
+      shrink(decision, plan);
       break;
     case Act::kWithdraw:
       change_file(ValueChange::kWithdrawn, kubelet, std::nullopt, decision.reason);
@@ -182,6 +183,18 @@ void Executor::act(const Decision& decision, const Kubelet& kubelet) {
     case Act::kRestore:
       change_file(ValueChange::kRestored, kubelet, decision.content, decision.reason);
       break;
+  }
+}
+
+/// On a full disk a file can still be removed, and none is safer than one that is too large.
+void Executor::shrink(const Decision& decision, const Plan& plan) {
+  const Kubelet& kubelet = *plan.observation.kubelet;
+  if (!change_file(ValueChange::kShrunk, kubelet, decision.content, decision.reason) &&
+      !plan.file_needed) {
+    change_file(ValueChange::kWithdrawn,
+                kubelet,
+                std::nullopt,
+                decision.reason + "; a smaller one could not be written");
   }
 }
 
@@ -202,26 +215,27 @@ std::optional<HostLock> Executor::lock_changes() {
 }
 
 /// Without a restart. A crash between journal and file does no harm: remember() looks at both.
-void Executor::change_file(ValueChange change,
+bool Executor::change_file(ValueChange change,
                            const Kubelet& kubelet,
                            const std::optional<std::string>& content,
                            const std::string& reason) {
   const std::optional<HostLock> lock = lock_changes();
   if (!lock) {
-    return;
+    return true;
   }
   if (change == ValueChange::kWithdrawn) {
     mark_withdrawn(kubelet, true);
   }
   if (const Result<void> put = put_file(*host_.root, kubelet.file, content); !put) {
     problem(put.error());
-    return;
+    return false;
   }
   if (change == ValueChange::kRestored) {
     mark_withdrawn(kubelet, false);
   }
   keep(change, kubelet.file, reason);
   spdlog::warn("{}", incidents_.back().what);
+  return true;
 }
 
 /// Where the journal cannot be written the file is withdrawn all the same, and then does not come

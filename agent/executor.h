@@ -56,7 +56,8 @@ class Executor {
   void remember(const Kubelet& kubelet, const Proof& proof);
   /// forbidden: why no transaction may begin; empty: one may.
   void decide_and_act(const Plan& plan, const std::string& forbidden);
-  void act(const Decision& decision, const Kubelet& kubelet);
+  void act(const Decision& decision, const Plan& plan);
+  void shrink(const Decision& decision, const Plan& plan);
   void begin(const std::string& content);
   /// Why no other transaction may begin. Empty: one may, or this one is taken up.
   [[nodiscard]] std::string resume(const Plan& plan);
@@ -67,7 +68,8 @@ class Executor {
   void save();
   void stage(const Kubelet& kubelet, const std::optional<std::string>& content);
   [[nodiscard]] std::optional<HostLock> lock_changes();
-  void change_file(ValueChange change,
+  /// False: the file system did not take it.
+  bool change_file(ValueChange change,
                    const Kubelet& kubelet,
                    const std::optional<std::string>& content,
                    const std::string& reason);

@@ -1,25 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/executor.h"
 
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/journal_file.h"
+#include "agent/policy/guards.h"
+#include "agent/policy/sizing.h"
 #include "agent/state_file.h"
+#include "config/drop_in.h"
 #include "tests/support/constructed_node.h"
 #include "tests/support/named_nodes.h"
 #include "tests/support/temporary_tree.h"
 
+namespace {
+
+// NOLINTBEGIN(*-avoid-non-const-global-variables): the C library's functions have no room for them
+bool disk_is_full = false;
+// NOLINTEND(*-avoid-non-const-global-variables)
+
+}  // namespace
+
+// In place of the C library's, for this program.
+
+extern "C" int renameat(int from, const char* old, int to, const char* name) noexcept {
+  if (disk_is_full) {
+    errno = ENOSPC;
+    return -1;
+  }
+  return ::renameat2(from, old, to, name, 0);
+}
+
 namespace eviction::agent {
 namespace {
 
+using namespace eviction::literals;  // NOLINT(google-build-using-namespace): literals only
 using testing::HasSubstr;
 
+constexpr const char* kFile =
+    "var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
 constexpr const char* kJournal =
     "var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf.journal";
 
@@ -49,6 +76,27 @@ class ExecutorTest : public testing::Test {
     EXPECT_TRUE(loop_->run());
     return executor_->runtime_silence(*plan_.observation.kubelet);
   }
+
+  /// Puts a file with this hard threshold there, and says in its journal that the kubelet uses it.
+  void arm(Bytes hard) {
+    begin();
+    Journal journal;
+    journal.phase = Phase::kCommitted;
+    journal.file = plan_.observation.kubelet->file;
+    journal.after = config::render_drop_in({.hard = hard});
+    journal.proven = KubeletRun{"boot-1", plan_.observation.kubelet->start};
+    tree_.file("proc/sys/kernel/random/boot_id", "boot-1\n")
+        .file(kJournal, render_journal(journal))
+        .file(kFile, *journal.after);
+  }
+
+  /// The most that the pods' requests leave for a hard threshold.
+  [[nodiscard]] Bytes room() const {
+    const Bytes step = rounding_step(*plan_.memory.capacity);
+    return requests_bound(plan_.observation, plan_.memory, step)->possible;
+  }
+
+  [[nodiscard]] bool has_file() const { return std::filesystem::exists(tree_.path(kFile)); }
 
   [[nodiscard]] bool has_begun() const { return std::filesystem::exists(tree_.path(kJournal)); }
 
@@ -159,6 +207,26 @@ TEST_F(ExecutorTest, KeepsThatRestartsOfTheFutureAreOfNow) {
   const Record kept = load_record(*host_->root).record;
   ASSERT_EQ(kept.restarts.size(), 1U);
   EXPECT_LE(kept.restarts.front(), wall_now());
+}
+
+TEST_F(ExecutorTest, WithdrawsWhatItCannotShrink) {
+  begin();
+  arm(room() + 1_GiB);
+  begin();
+  EXPECT_EQ(status().decision.act, Act::kShrink) << status().decision.reason;
+  ASSERT_TRUE(has_file());
+
+  arm(room() + 1_GiB);
+  disk_is_full = true;
+  begin();
+  disk_is_full = false;
+  const Status now = status();
+  EXPECT_EQ(now.decision.act, Act::kShrink) << now.decision.reason;
+  EXPECT_FALSE(has_file());
+  EXPECT_THAT(now.problems, testing::Contains(HasSubstr("No space left on device")));
+  const std::vector<Incident> incidents = executor_->take_incidents();
+  ASSERT_EQ(incidents.size(), 1U);
+  EXPECT_THAT(incidents.front().what, HasSubstr("a smaller one could not be written"));
 }
 
 }  // namespace
