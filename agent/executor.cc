@@ -8,6 +8,7 @@
 #include "agent/journal_file.h"
 #include "agent/policy/foreign_settings.h"
 #include "agent/state_file.h"
+#include "agent/value_proof.h"
 #include "config/drop_in.h"
 
 namespace eviction::agent {
@@ -94,14 +95,14 @@ void Executor::check_in_force(const Plan& plan) {
 
 /// Notes in the journal which run of the kubelet uses the file's value. A file with our mark and
 /// without a journal is what is left of a change that nobody remembers: taken for committed when
-/// the kubelet uses it, and undone otherwise.
+/// the kubelet uses it, and undone when it does not; while nobody tells, it stays.
 void Executor::remember(const Kubelet& kubelet, const Proof& proof) {
   const auto journal = read_journal(*host_.root, kubelet.file);
   if (!journal || (*journal && (**journal).phase != Phase::kCommitted)) {
     return;
   }
   if (proof.state != Proof::State::kInForce) {
-    if (!*journal) {
+    if (!*journal && proof.source != kNobody) {
       change_file(ValueChange::kWithdrawn,
                   kubelet,
                   std::nullopt,

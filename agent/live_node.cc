@@ -202,7 +202,8 @@ std::optional<Proof> LiveNode::proof(const Kubelet& kubelet,
   }
   Result<Proof> proof = answer->and_then([](const std::string& text) { return parse_proof(text); });
   if (!proof) {
-    return Proof{.state = Proof::State::kNotYet, .source = {}, .reason = to_text(proof.error())};
+    return Proof{
+        .state = Proof::State::kNotYet, .source = kNobody, .reason = to_text(proof.error())};
   }
   return std::move(*proof);
 }

@@ -366,7 +366,7 @@ Proof prove_value(const Kubelet& kubelet,
     }
     skipped += to_text(proof.error()) + "; ";
   }
-  return Proof{Proof::State::kNotYet, "nobody", skipped + "so nothing tells"};
+  return Proof{Proof::State::kNotYet, kNobody, skipped + "so nothing tells"};
 }
 
 std::string render_proof(const Proof& proof) {

@@ -17,6 +17,9 @@ namespace eviction::agent {
 /// plugin/pkg/admission/serviceaccount/admission.go DefaultAPITokenMountPath.
 inline constexpr const char* kTokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// The source of a proof that nobody could be asked for.
+inline constexpr const char* kNobody = "nobody";
+
 /// Looks for a proof that wanted is in force in the kubelet, which has to be observed anew for
 /// this; what wanted leaves out has to be as the kubelet's files and flags have it. The first that
 /// answers decides: the kubelet's /configz, for which token_file (in the agent's own file system;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/executor.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,6 +28,7 @@ namespace {
 
 // NOLINTBEGIN(*-avoid-non-const-global-variables): the C library's functions have no room for them
 bool disk_is_full = false;
+bool no_processes = false;
 // NOLINTEND(*-avoid-non-const-global-variables)
 
 }  // namespace
@@ -37,6 +41,14 @@ extern "C" int renameat(int from, const char* old, int to, const char* name) noe
     return -1;
   }
   return ::renameat2(from, old, to, name, 0);
+}
+
+extern "C" pid_t fork() {
+  if (no_processes) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return reinterpret_cast<pid_t (*)()>(::dlsym(RTLD_NEXT, "fork"))();
 }
 
 namespace eviction::agent {
@@ -227,6 +239,18 @@ TEST_F(ExecutorTest, WithdrawsWhatItCannotShrink) {
   const std::vector<Incident> incidents = executor_->take_incidents();
   ASSERT_EQ(incidents.size(), 1U);
   EXPECT_THAT(incidents.front().what, HasSubstr("a smaller one could not be written"));
+}
+
+TEST_F(ExecutorTest, WithdrawsNoFileBecauseItCannotAsk) {
+  begin();
+  tree_.file(kFile, plan_.file_content);
+  no_processes = true;
+  begin();
+  no_processes = false;
+  const Status now = status();
+  ASSERT_TRUE(now.in_force);
+  EXPECT_THAT(now.in_force->reason, HasSubstr("cannot start a process"));
+  EXPECT_TRUE(has_file());
 }
 
 }  // namespace
