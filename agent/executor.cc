@@ -334,6 +334,7 @@ void Executor::sweep(const std::string& file) {
 }
 
 void Executor::run(Journal journal, bool resumed) {
+  node_.forget_restarts();
   transaction_ = std::make_unique<Transaction>(node_, std::move(journal), resumed);
   advance();
 }

@@ -127,6 +127,12 @@ Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {
   return journal;
 }
 
+void LiveNode::forget_restarts() {
+  units_.reset();
+  unit_failure_.reset();
+  restart_pending_ = false;
+}
+
 std::vector<std::string> LiveNode::kubelet_warnings_since(
     std::chrono::system_clock::time_point since) {
   const Result<Kubelet> found = kubelet();

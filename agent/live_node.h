@@ -55,6 +55,9 @@ class LiveNode final : public TransactionNode {
   /// boot id, no file system, no pods to be seen.
   [[nodiscard]] Result<Journal> intend(const std::optional<std::string>& content);
 
+  /// Forgets what came of restarts of units: before a transaction begins or is taken up.
+  void forget_restarts();
+
   /// What the kubelet logged of our value and of its start since then, where its log can be read.
   [[nodiscard]] std::vector<std::string> kubelet_warnings_since(
       std::chrono::system_clock::time_point since);
