@@ -6,7 +6,6 @@
 #include <memory>
 #include <thread>
 #include <utility>
-#include <variant>
 
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -122,9 +121,6 @@ class Run {
   std::string told_;
 };
 
-/// What is to be carried out: new content for the file, or the journal of what was interrupted.
-using Attempt = std::variant<std::string, Journal>;
-
 /// Why the plan cannot be applied. Absent: it can.
 std::optional<ActReport> refusal(const Plan& plan, const config::AgentConfig& config) {
   const auto& kubelet = plan.observation.kubelet;
@@ -176,23 +172,48 @@ ActReport report_end(const Host& host,
           text};
 }
 
+/// The record; times of the future in it are mended on the disk, too.
+Record load_own_record(const Host& host, const Progress& progress) {
+  LoadedRecord loaded = load_record(*host.root);
+  if (loaded.problem) {
+    progress(to_text(*loaded.problem));
+  }
+  if (leave_no_future(loaded.record, wall_now())) {
+    if (const Result<void> saved = save_record(*host.root, loaded.record); !saved) {
+      progress(to_text(saved.error()));
+    }
+  }
+  return std::move(loaded.record);
+}
+
+/// Finishes or undoes what was interrupted, or else gives the file this content; absent: there was
+/// something that was interrupted.
 ActReport carry_out(const Host& host,
                     const config::AgentConfig& config,
-                    Attempt attempt,
-                    Record& record,
+                    const std::optional<Kubelet>& kubelet,
+                    const std::optional<std::string>& content,
                     const Progress& progress) {
   auto loop = systemd::EventLoop::create();
   const Result<HostLock> lock = HostLock::take(*host.root, kChangeLock);
   if (!loop || !lock) {
     return failed(loop ? lock.error() : loop.error());
   }
+  // What was read without the lock may be older than what another agent did.
+  Record record = load_record(*host.root).record;
+  auto left = interrupted_change(*host.root, kubelet, record.file);
+  if (!left) {
+    return failed(left.error());
+  }
+  if (!*left && !content) {
+    return {ActOutcome::kFailed,
+            "nothing was changed: another agent has just ended what was interrupted"};
+  }
   LiveNode node{host, config, *loop, [&host, &record] {
                   count_restart(record, wall_now());
                   return save_record(*host.root, record);
                 }};
-  auto* const left = std::get_if<Journal>(&attempt);
-  Result<Journal> journal = left != nullptr ? Result<Journal>{std::move(*left)}
-                                            : node.intend(std::get<std::string>(attempt));
+  const bool resumed = left->has_value();
+  Result<Journal> journal = resumed ? Result<Journal>{std::move(**left)} : node.intend(content);
   if (!journal) {
     return failed(journal.error());
   }
@@ -200,7 +221,7 @@ ActReport carry_out(const Host& host,
   if (const Result<void> saved = save_record(*host.root, record); !saved) {
     return failed(saved.error());
   }
-  Transaction transaction{node, std::move(*journal), left != nullptr};
+  Transaction transaction{node, std::move(*journal), resumed};
   const auto begun = std::chrono::system_clock::now();
   const Transaction::Outcome outcome = Run{*loop, transaction, progress}.to_the_end();
   for (const std::string& line : node.kubelet_warnings_since(begun)) {
@@ -231,13 +252,10 @@ ActReport apply(const Host& host,
                 const config::AgentConfig& config,
                 bool dry_run,
                 const Progress& progress) {
-  LoadedRecord loaded = load_record(*host.root);
-  if (loaded.problem) {
-    progress(to_text(*loaded.problem));
-  }
-  const Plan plan = plan_to_act(host, config, loaded.record);
+  const Record record = load_own_record(host, progress);
+  const Plan plan = plan_to_act(host, config, record);
   const auto& kubelet = plan.observation.kubelet;
-  auto journal = interrupted_change(*host.root, kubelet, loaded.record.file);
+  const auto journal = interrupted_change(*host.root, kubelet, record.file);
   if (!journal) {
     return failed(journal.error());
   }
@@ -245,7 +263,7 @@ ActReport apply(const Host& host,
     return {ActOutcome::kDone, "an interrupted transaction would be finished or undone first"};
   }
   if (*journal) {
-    return carry_out(host, config, Attempt{std::move(**journal)}, loaded.record, progress);
+    return carry_out(host, config, kubelet, std::nullopt, progress);
   }
   const bool armed_already = !plan.file_content.empty() && is_armed(plan);
   Proof proof;
@@ -269,8 +287,8 @@ ActReport apply(const Host& host,
   }
   return carry_out(host,
                    config,
-                   Attempt{armed_already ? *kubelet->file_content : plan.file_content},
-                   loaded.record,
+                   kubelet,
+                   armed_already ? kubelet->file_content : std::optional{plan.file_content},
                    progress);
 }
 

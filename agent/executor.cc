@@ -71,10 +71,10 @@ std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
 }
 
 void Executor::act_on(const Plan& plan, const std::string& not_yet) {
-  const std::string unfinished = transaction_ ? std::string{} : resume(plan);
-  if (!transaction_) {
+  const std::optional<std::string> unfinished = transaction_ ? std::nullopt : resume(plan);
+  if (unfinished) {
     check_in_force(plan);
-    decide_and_act(plan, unfinished.empty() ? not_yet : unfinished);
+    decide_and_act(plan, unfinished->empty() ? not_yet : *unfinished);
   }
 }
 
@@ -172,7 +172,7 @@ void Executor::act(const Decision& decision, const Plan& plan) {
       break;
     case Act::kApply:
       if (runtime_.is_fresh(kubelet)) {
-        begin(decision.content);
+        begin(kubelet, decision.content);
       }
       break;
     case Act::kShrink:
@@ -269,9 +269,18 @@ void Executor::remove_outdated(const Kubelet& kubelet) {
                *outdated);
 }
 
-void Executor::begin(const std::string& content) {
-  auto lock = HostLock::take(*host_.root, kChangeLock);
-  Result<Journal> journal = lock ? node_.intend(content) : tl::unexpected{lock.error()};
+void Executor::begin(const Kubelet& kubelet, const std::string& content) {
+  std::optional<HostLock> lock = lock_changes();
+  if (!lock) {
+    return;
+  }
+  // Another agent may have had the lock since the walk began: the next one sees what it left.
+  const auto left = interrupted_change(*host_.root, kubelet, record_.file);
+  if (!left || *left) {
+    return;
+  }
+  static_cast<void>(read_record());
+  Result<Journal> journal = node_.intend(content);
   if (!journal) {
     problem(journal.error());
     return;
@@ -287,7 +296,7 @@ void Executor::begin(const std::string& content) {
   run(std::move(*journal), false);
 }
 
-std::string Executor::resume(const Plan& plan) {
+std::optional<std::string> Executor::resume(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
   auto journal = interrupted_change(*host_.root, kubelet, record_.file);
   if (!journal) {
@@ -298,7 +307,7 @@ std::string Executor::resume(const Plan& plan) {
     if (kubelet && kubelet->target != Target::kNone) {
       sweep(kubelet->file);
     }
-    return {};
+    return std::string{};
   }
   const std::string phase{to_text((**journal).phase)};
   if (config_.mode == config::Mode::kObserve) {
@@ -307,7 +316,7 @@ std::string Executor::resume(const Plan& plan) {
                   .what = "a change of it was interrupted in phase " + phase +
                           ", and mode observe neither finishes nor undoes it",
                   .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
-    return {};
+    return std::string{};
   }
   auto lock = HostLock::take(*host_.root, kChangeLock);
   if (!lock) {
@@ -315,10 +324,15 @@ std::string Executor::resume(const Plan& plan) {
     transaction_reason_ = to_text(lock.error());
     return transaction_reason_;
   }
-  change_lock_ = std::move(*lock);
-  spdlog::warn("transaction: one that was interrupted in phase {} is taken up", phase);
-  run(std::move(**journal), true);
-  return {};
+  // Until now another agent may have had the lock, and gone on with it or finished it.
+  journal = interrupted_change(*host_.root, kubelet, record_.file);
+  if (journal && *journal) {
+    static_cast<void>(read_record());
+    change_lock_ = std::move(*lock);
+    spdlog::warn("transaction: one that was interrupted in phase {} is taken up", phase);
+    run(std::move(**journal), true);
+  }
+  return std::nullopt;
 }
 
 void Executor::sweep(const std::string& file) {

@@ -38,7 +38,7 @@ class Executor {
   /// asked to the end.
   [[nodiscard]] std::optional<std::string> runtime_silence(const Kubelet& kubelet);
 
-  /// Goes on with a transaction that was interrupted, or decides on the plan and acts. not_yet: why
+  /// Takes up a transaction that was interrupted, or decides on the plan and acts. not_yet: why
   /// no other may begin; empty: one may.
   void act_on(const Plan& plan, const std::string& not_yet);
 
@@ -58,9 +58,10 @@ class Executor {
   void decide_and_act(const Plan& plan, const std::string& forbidden);
   void act(const Decision& decision, const Plan& plan);
   void shrink(const Decision& decision, const Plan& plan);
-  void begin(const std::string& content);
-  /// Why no other transaction may begin. Empty: one may, or this one is taken up.
-  [[nodiscard]] std::string resume(const Plan& plan);
+  void begin(const Kubelet& kubelet, const std::string& content);
+  /// Why no other transaction may begin; empty: one may. Absent: nothing is to be decided by this
+  /// plan, which is older than what a transaction has done.
+  [[nodiscard]] std::optional<std::string> resume(const Plan& plan);
   void sweep(const std::string& file);
   void run(Journal journal, bool resumed);
   void advance();

@@ -253,5 +253,24 @@ TEST_F(ExecutorTest, WithdrawsNoFileBecauseItCannotAsk) {
   EXPECT_TRUE(has_file());
 }
 
+// By a plan that is older than what the transaction did.
+TEST_F(ExecutorTest, DecidesNothingInAWalkInWhichATransactionEnds) {
+  begin();
+  Journal journal;
+  journal.phase = Phase::kPutBack;
+  journal.file = plan_.observation.kubelet->file;
+  journal.after = config::render_drop_in({.hard = 1_GiB});
+  journal.failure = "a pod was lost";
+  tree_.file(kJournal, render_journal(journal))
+      .file(kFile, config::render_drop_in({.hard = room() + 1_GiB}));
+  begin();
+  const Status now = status();
+  EXPECT_FALSE(now.transaction) << "somebody else changed the file";
+  EXPECT_THAT(now.transaction_reason, HasSubstr("a pod was lost"));
+  EXPECT_EQ(now.decision.reason, "");
+  begin();
+  EXPECT_EQ(status().decision.act, Act::kShrink);
+}
+
 }  // namespace
 }  // namespace eviction::agent
