@@ -25,6 +25,21 @@ constexpr seconds kProvenInterval{300};
 /// The sources of a proof are up to date so long after a kubelet's start.
 constexpr seconds kProofSettles{120};
 
+/// unsafe_alone() of another content of the file than the plan saw.
+std::optional<std::string> unsafe_alone(Plan plan, const std::optional<std::string>& content) {
+  const auto value =
+      content ? config::parse_own_file(*content, {}) : Result<config::MemoryEviction>{};
+  if (!value || !value->hard) {
+    return std::nullopt;
+  }
+  if (!plan.observation.kubelet) {
+    return "no kubelet runs, so whether pods fit beside the hard threshold cannot be known, and no "
+           "agent runs to watch over it";
+  }
+  plan.observation.kubelet->file_content = content;
+  return unsafe_alone(plan);
+}
+
 }  // namespace
 
 Executor::Executor(const Host& host,
@@ -414,13 +429,31 @@ void Executor::save() {
 }
 
 void Executor::leave(const Plan& plan) {
+  if (transaction_) {
+    leave_transaction(plan);
+    return;
+  }
   const auto& kubelet = plan.observation.kubelet;
-  if (transaction_ || !kubelet || config_.mode == config::Mode::kObserve) {
+  if (!kubelet || config_.mode == config::Mode::kObserve) {
     return;
   }
   if (const std::optional<std::string> reason = unsafe_alone(plan)) {
     change_file(ValueChange::kWithdrawn, *kubelet, std::nullopt, *reason);
   }
+}
+
+/// What is not at its end when it is put back is finished by the next agent, from the journal.
+void Executor::leave_transaction(const Plan& plan) {
+  const Journal& journal = transaction_->journal();
+  const auto with_after = unsafe_alone(plan, journal.after);
+  const auto with_before = unsafe_alone(plan, journal.before);
+  const bool is_back = journal.phase == Phase::kPutBack;
+  if (is_back ? !with_before : !with_after) {
+    return;
+  }
+  transaction_->give_up("the agent was stopped in the middle: " + with_after.value_or(""),
+                        with_before.has_value());
+  advance();
 }
 
 void Executor::report(Status& status) {

@@ -42,7 +42,8 @@ class Executor {
   /// no other may begin; empty: one may.
   void act_on(const Plan& plan, const std::string& not_yet);
 
-  /// Before the daemon ends: a hard value that nobody will watch over is withdrawn if it has to be.
+  /// Before the daemon ends: a hard value that nobody will watch over is withdrawn if it has to be,
+  /// and a transaction that would put one there is undone.
   void leave(const Plan& plan);
 
   /// Puts what it did into the status, and its problems since the last call behind the status'.
@@ -66,6 +67,7 @@ class Executor {
   void run(Journal journal, bool resumed);
   void advance();
   void end_transaction(Transaction::Outcome outcome);
+  void leave_transaction(const Plan& plan);
   void save();
   void stage(const Kubelet& kubelet, const std::optional<std::string>& content);
   [[nodiscard]] std::optional<HostLock> lock_changes();

@@ -66,6 +66,20 @@ Transaction::Outcome Transaction::advance() {
   return Outcome::kRunning;
 }
 
+void Transaction::give_up(const std::string& reason, bool without_before) {
+  const Facts facts = look();
+  const bool is_back = journal_.phase == Phase::kPutBack;
+  if (without_before && is_back && facts.file_known && facts.file == journal_.before) {
+    // Ignored where it fails: then the file is taken for somebody else's, and stays.
+    static_cast<void>(node_.write(journal_.file, std::nullopt));
+  }
+  if (without_before) {
+    journal_.before.reset();
+  }
+  const std::string failure = is_back ? journal_.failure : reason;
+  static_cast<void>(enter({Move::kEnter, Phase::kPutBack, failure}, facts));
+}
+
 std::optional<Transaction::Outcome> Transaction::take(const Step& step, const Facts& facts) {
   switch (step.move) {
     case Move::kWait:

@@ -44,6 +44,9 @@ class Transaction {
   /// is running.
   [[nodiscard]] Outcome advance();
 
+  /// From here on it is put back. without_before: the file is removed, whatever it held before.
+  void give_up(const std::string& reason, bool without_before);
+
   [[nodiscard]] const Journal& journal() const { return journal_; }
 
   /// Whether its journal was written: before that nothing at all was done.

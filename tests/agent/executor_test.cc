@@ -272,5 +272,73 @@ TEST_F(ExecutorTest, DecidesNothingInAWalkInWhichATransactionEnds) {
   EXPECT_EQ(status().decision.act, Act::kShrink);
 }
 
+/// A change from before to after that is being watched.
+Journal watched(const Kubelet& kubelet,
+                const std::optional<std::string>& before,
+                const std::string& after) {
+  Journal journal;
+  journal.phase = Phase::kWatch;
+  journal.since = since_boot();
+  journal.boot_id = "boot-1";
+  journal.file = kubelet.file;
+  journal.before = before;
+  journal.after = after;
+  journal.kubelet = {"boot-1", 1};
+  return journal;
+}
+
+// As at an upgrade of the agent: a kubelet that starts meanwhile has to find a value that is safe.
+TEST_F(ExecutorTest, UndoesATransactionThatNobodyWillWatch) {
+  begin();
+  const std::string tight = config::render_drop_in({.hard = room() - 64_MiB});
+  const std::string loose = config::render_drop_in({.hard = 1_GiB});
+
+  struct {
+    const char* name;
+    std::optional<std::string> before;
+    std::string after;
+    std::optional<std::string> left;
+  } const cases[] = {
+      {"safe alone", loose, config::render_drop_in({.hard = 2_GiB}), "after"},
+      {"not safe", loose, tight, loose},
+      {"not safe, and new", std::nullopt, tight, std::nullopt},
+      {"neither is safe", config::render_drop_in({.hard = room() - 32_MiB}), tight, {}}};
+
+  for (const auto& [name, before, after, left] : cases) {
+    SCOPED_TRACE(name);
+    const Journal journal = watched(*plan_.observation.kubelet, before, after);
+    tree_.file("proc/sys/kernel/random/boot_id", "boot-1\n")
+        .file(kJournal, render_journal(journal))
+        .file(kFile, after);
+    begin();
+    ASSERT_TRUE(status().transaction);
+    executor_->leave(plan_);
+    begin();
+    EXPECT_EQ(plan_.observation.kubelet->file_content, left == "after" ? after : left);
+    const Status next = status();
+    if (left == "after") {
+      EXPECT_EQ(next.transaction->phase, Phase::kWatch);
+    } else if (next.transaction) {
+      EXPECT_EQ(next.transaction->phase, Phase::kPutBack) << "the next agent goes on";
+      EXPECT_THAT(next.transaction->failure, HasSubstr("the agent was stopped"));
+    }
+  }
+}
+
+// The plan was made when no kubelet ran.
+TEST_F(ExecutorTest, UndoesATransactionWhileTheKubeletIsAway) {
+  begin();
+  const std::string after = config::render_drop_in({.hard = 1_GiB});
+  tree_.file("proc/sys/kernel/random/boot_id", "boot-1\n")
+      .file(kJournal, render_journal(watched(*plan_.observation.kubelet, std::nullopt, after)))
+      .file(kFile, after);
+  begin();
+  ASSERT_TRUE(status().transaction);
+  Plan without = plan_;
+  without.observation.kubelet.reset();
+  executor_->leave(without);
+  EXPECT_FALSE(has_file());
+}
+
 }  // namespace
 }  // namespace eviction::agent
