@@ -14,6 +14,7 @@
 #include "agent/incident_json.h"
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
+#include "agent/needed_files.h"
 #include "agent/policy/decide.h"
 #include "agent/policy/foreign_settings.h"
 #include "agent/policy/incidents.h"
@@ -300,14 +301,21 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   cgroup::Buffer buffer;
   const Result<Kubelet> kubelet = host.proc ? find_kubelet(*host.proc, *host.root, config, buffer)
                                             : tl::unexpected{host.proc.error()};
+  const auto needed = needed_files(observe(host, config, buffer), config, *host.root);
   const std::string last_changed = load_record(*host.root).record.file;
-  const auto removed = remove_target_files(
-      *host.root, kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{}, last_changed);
+  const auto removed =
+      remove_target_files(*host.root,
+                          kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{},
+                          last_changed,
+                          needed);
   if (!removed) {
     return failed(removed.error());
   }
   const bool daemon_runs = HostLock::is_held(*host.root, kRunLock).value_or(false);
-  const RemovedState state = remove_state(*host.root, daemon_runs);
+  RemovedState state = remove_state(*host.root, daemon_runs);
+  for (const auto& [file, reason] : needed) {
+    state.problems.push_back(stays(host.root->path_of(file), reason));
+  }
   std::string text = removal_text(*removed, state);
   if (!kubelet) {
     text += "\nonly the usual places of RKE2 and k3s" +

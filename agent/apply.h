@@ -29,7 +29,8 @@ using Progress = std::function<void(const std::string&)>;
                               bool dry_run,
                               const Progress& progress);
 
-/// "eviction-agent rollback": removes every file of ours, and the agent's record.
+/// "eviction-agent rollback": removes every file of ours, and the agent's record. Failed where a
+/// file stays, as the kubelet would not start without it.
 [[nodiscard]] ActReport roll_back(const Host& host, const config::AgentConfig& config);
 
 }  // namespace eviction::agent

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/journal_file.h"
+#include "agent/needed_files.h"
 #include "agent/policy/foreign_settings.h"
 #include "agent/state_file.h"
 #include "agent/value_proof.h"
@@ -104,20 +105,22 @@ void Executor::check_in_force(const Plan& plan) {
   in_force_ = node_.proof(*kubelet, *wanted, proven ? kProvenInterval : kUnprovenInterval);
   const bool settled = kubelet_age(plan.observation) > kProofSettles;
   if (in_force_ && settled && config_.mode != config::Mode::kObserve) {
-    remember(*kubelet, *in_force_);
+    remember(plan, *in_force_);
   }
 }
 
 /// Notes in the journal which run of the kubelet uses the file's value. A file with our mark and
 /// without a journal is what is left of a change that nobody remembers: taken for committed when
-/// the kubelet uses it, and undone when it does not; while nobody tells, it stays.
-void Executor::remember(const Kubelet& kubelet, const Proof& proof) {
+/// the kubelet uses it, and undone when it does not; while nobody tells, or where no kubelet would
+/// start without it, it stays.
+void Executor::remember(const Plan& plan, const Proof& proof) {
+  const Kubelet& kubelet = *plan.observation.kubelet;
   const auto journal = read_journal(*host_.root, kubelet.file);
   if (!journal || (*journal && (**journal).phase != Phase::kCommitted)) {
     return;
   }
   if (proof.state != Proof::State::kInForce) {
-    if (!*journal && proof.source != kNobody) {
+    if (!*journal && proof.source != kNobody && !plan.file_needed) {
       change_file(ValueChange::kWithdrawn,
                   kubelet,
                   std::nullopt,
@@ -159,7 +162,7 @@ void Executor::decide_and_act(const Plan& plan, const std::string& forbidden) {
       problem(staged.error());
     }
     if (config_.mode != config::Mode::kObserve) {
-      remove_outdated(*kubelet);
+      remove_outdated(plan);
     }
   }
   lower_watch_.tell(plan, since_boot(), situation);
@@ -271,9 +274,14 @@ void Executor::keep(ValueChange change, const std::string& file, const std::stri
   incidents_.push_back(transaction_incident(change, file, reason, wall_now()));
 }
 
-void Executor::remove_outdated(const Kubelet& kubelet) {
-  const auto outdated = outdated_file(*host_.root, kubelet);
+void Executor::remove_outdated(const Plan& plan) {
+  const auto outdated = outdated_file(*host_.root, *plan.observation.kubelet);
   if (!outdated) {
+    return;
+  }
+  const auto needed = needed_files(plan.observation, config_, *host_.root);
+  if (const auto file = needed.find(*outdated); file != needed.end()) {
+    problem(stays(host_.root->path_of(file->first), file->second));
     return;
   }
   if (const Result<void> removed = put_file(*host_.root, *outdated, std::nullopt); !removed) {

@@ -54,7 +54,7 @@ class Executor {
 
  private:
   void check_in_force(const Plan& plan);
-  void remember(const Kubelet& kubelet, const Proof& proof);
+  void remember(const Plan& plan, const Proof& proof);
   /// forbidden: why no transaction may begin; empty: one may.
   void decide_and_act(const Plan& plan, const std::string& forbidden);
   void act(const Decision& decision, const Plan& plan);
@@ -78,7 +78,7 @@ class Executor {
                    const std::string& reason);
   void mark_withdrawn(const Kubelet& kubelet, bool withdrawn);
   void keep(ValueChange change, const std::string& file, const std::string& reason);
-  void remove_outdated(const Kubelet& kubelet);
+  void remove_outdated(const Plan& plan);
 
   void problem(const Error& error) { problems_.push_back(to_text(error)); }
 

@@ -175,14 +175,19 @@ std::optional<std::string> outdated_file(const cgroup::Directory& root, const Ku
   return ours ? std::optional{path} : std::nullopt;
 }
 
-Result<std::vector<std::string>> remove_target_files(const cgroup::Directory& root,
-                                                     const std::optional<Kubelet>& kubelet,
-                                                     const std::string& last_changed) {
+Result<std::vector<std::string>> remove_target_files(
+    const cgroup::Directory& root,
+    const std::optional<Kubelet>& kubelet,
+    const std::string& last_changed,
+    const std::map<std::string, std::string>& needed) {
   const std::set<std::string> files = possible_files(kubelet, last_changed);
   std::vector<std::string> removed;
   for (const std::string& file : files) {
     // The journal last: with it a rollback that is interrupted is seen to be one.
-    for (const std::string& path : {file, staged_path(file), journal_path(file)}) {
+    const std::vector<std::string> paths =
+        needed.contains(file) ? std::vector{staged_path(file)}
+                              : std::vector{file, staged_path(file), journal_path(file)};
+    for (const std::string& path : paths) {
       const Result<bool> was_there = remove_ours(root, path, path != journal_path(file));
       if (!was_there) {
         return tl::unexpected{was_there.error()};
