@@ -266,31 +266,28 @@ ActReport apply(const Host& host,
   if (*journal) {
     return carry_out(host, config, kubelet, std::nullopt, progress);
   }
-  const bool armed_already = !plan.file_content.empty() && is_armed(plan);
-  Proof proof;
-  if (armed_already) {
-    proof = prove_value(*kubelet, *armed(*kubelet), *host.root, kTokenFile, kProofAnswerTime);
+  if (!plan.file_content.empty() && is_armed(plan)) {
+    const Proof proof =
+        prove_value(*kubelet, *armed(*kubelet), *host.root, kTokenFile, kProofAnswerTime);
     if (proof.state == Proof::State::kInForce) {
       return {ActOutcome::kDone,
               kubelet->file + " has this value already, or one that is close, in force by " +
                   proof.source};
     }
-    progress("the file has the value, the running kubelet does not use it: " + proof.reason);
+    progress("the file has the value or one that is close, the running kubelet does not use it: " +
+             proof.reason);
   }
   if (std::optional<ActReport> refused = refusal(plan, config)) {
     return *refused;
   }
   if (dry_run) {
     return {ActOutcome::kDone,
-            armed_already
+            plan.diff.empty()
                 ? "the kubelet would be restarted"
                 : kubelet->file + " would be written, and the kubelet restarted:\n" + plan.diff};
   }
-  return carry_out(host,
-                   config,
-                   kubelet,
-                   armed_already ? kubelet->file_content : std::optional{plan.file_content},
-                   progress);
+  // Not the file's own value, however close it is: the guards looked at the plan's.
+  return carry_out(host, config, kubelet, plan.file_content, progress);
 }
 
 ActReport roll_back(const Host& host, const config::AgentConfig& config) {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/container_runtime.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/agent/answering_runtime.h"
 #include "tests/support/stream_server.h"
 #include "tests/support/temporary_tree.h"
 
@@ -23,8 +22,21 @@ using config::Setting;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
+using tests::frame;
+using tests::header;
+using tests::is_request;
+using tests::kEndHeaders;
+using tests::kGreeting;
+using tests::kGrpc;
+using tests::kHeaders;
+using tests::kOk;
+using tests::kResetStream;
+using tests::kStatus200;
+using tests::kStatus404;
+using tests::short_answer;
 using tests::StreamServer;
 using tests::UnixSocket;
+using tests::version_answer;
 
 constexpr std::chrono::seconds kLong{60};
 constexpr std::chrono::milliseconds kShort{200};
@@ -39,66 +51,10 @@ constexpr std::string_view kVersion1Alpha2 =
     "\x62\xcb\x6a\x49\xa9\x2a\xfd\xc2\x3a\x2b\x9c\x62\x5f\x6d\xb5\x24\xd4\x97\x71\x6c\xee\x62\x15"
     "\x8e\x25\xb1\x06\x3d\x5f";
 
-constexpr char kData = 0;
-constexpr char kHeaders = 1;
-constexpr char kResetStream = 3;
-constexpr char kSettings = 4;
-constexpr char kAck = 1;
-constexpr char kEndStream = 1;
-constexpr char kEndHeaders = 4;
-
-/// An HTTP/2 frame (RFC 9113, section 4.1).
-std::string frame(char type, char flags, char stream, const std::string& payload) {
-  const auto size = static_cast<char>(payload.size());  // all of ours are short
-  return std::string{0, 0, size, type, flags, 0, 0, 0, stream} + payload;
-}
-
-/// A header without compression (RFC 7541, section 6.2.2).
-std::string header(const std::string& name, const std::string& value) {
-  return std::string{'\0', static_cast<char>(name.size())} + name +
-         static_cast<char>(value.size()) + value;
-}
-
-const std::string kStatus200 = "\x88";  // entries 8 and 13 of the static table
-const std::string kStatus404 = "\x8d";
-const std::string kGreeting = frame(kSettings, 0, 0, "") + frame(kSettings, kAck, 0, "");
-const std::string kGrpc = kStatus200 + header("content-type", "application/grpc");
-
-/// A message of no use, and the status in trailers, as a server that knows the method answers.
-std::string version_answer(const std::string& trailers) {
-  return kGreeting + frame(kHeaders, kEndHeaders, 1, kGrpc) +
-         frame(kData, 0, 1, std::string(5, '\0')) +
-         frame(kHeaders, kEndHeaders | kEndStream, 1, trailers);
-}
-
-/// The whole answer in the first headers, as grpc-go refuses a method.
-std::string short_answer(const std::string& headers) {
-  return kGreeting + frame(kHeaders, kEndHeaders | kEndStream, 1, headers);
-}
-
-const std::string kOk = version_answer(header("grpc-status", "0"));
 const std::string kUnimplemented = short_answer(kGrpc + header("grpc-status", "12"));
 /// The same before the request was sent whole: the rest of it is not wanted (RFC 9113,
 /// section 8.1).
 const std::string kReset = kUnimplemented + frame(kResetStream, 0, 1, std::string(4, '\0'));
-
-/// Whether a client's frames end a stream.
-bool is_request(std::string_view sent) {
-  constexpr std::size_t kPreface = 24;
-  constexpr std::size_t kHead = 9;
-  sent.remove_prefix(std::min(kPreface, sent.size()));
-  while (sent.size() >= kHead) {
-    const auto byte = [sent](std::size_t at) { return static_cast<std::uint8_t>(sent[at]); };
-    const std::size_t size =
-        kHead + (std::size_t{byte(0)} << 16U) + (std::size_t{byte(1)} << 8U) + byte(2);
-    const bool stream = sent[3] == kData || sent[3] == kHeaders;
-    if (size <= sent.size() && stream && (byte(4) & 1U) != 0) {
-      return true;
-    }
-    sent.remove_prefix(std::min(size, sent.size()));
-  }
-  return false;
-}
 
 class ContainerRuntime : public testing::Test {
  protected:
