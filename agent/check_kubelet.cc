@@ -113,10 +113,15 @@ void check_target(const Kubelet& kubelet, Findings& findings) {
       "target",
       Severity::kWarning,
       "no way to hand the kubelet a value: " + kubelet.target_reason,
-      "on kubelet 1.32 or later make a directory, add --config-dir=DIRECTORY to its flags "
-      "(kubeadm: KUBELET_EXTRA_ARGS in /etc/default/kubelet or /etc/sysconfig/kubelet) and restart "
-      "it; until "
-      "then enter what \"plan\" shows by hand");
+      kubelet.embedded
+          ? "name k3s' data directory as data-dir in its config.yaml, or enter what \"plan\" shows "
+            "by "
+            "hand"
+          : "on kubelet 1.32 or later make a directory, add --config-dir=DIRECTORY to its flags "
+            "(kubeadm: KUBELET_EXTRA_ARGS in /etc/default/kubelet or /etc/sysconfig/kubelet) and "
+            "restart "
+            "it; until "
+            "then enter what \"plan\" shows by hand");
 }
 
 void check_shadowed(const Plan& plan, Findings& findings) {

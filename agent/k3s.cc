@@ -2,20 +2,42 @@
 #include "agent/k3s.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <yaml-cpp/yaml.h>
 
+#include "config/drop_in_files.h"
 #include "config/kubelet_flags.h"
 #include "config/thresholds.h"
+#include "config/yaml_document.h"
 
 namespace eviction::agent {
 
 namespace {
 
-constexpr std::string_view kConfigFile = "/etc/rancher/k3s/config.yaml";
+/// What k3s and RKE2 up to 1.31 pass on their own.
+std::map<std::string, std::string> default_flags() {
+  return {{"eviction-hard", "imagefs.available<5%,nodefs.available<5%"},
+          {"eviction-minimum-reclaim", "imagefs.available=10%,nodefs.available=10%"}};
+}
+
+/// What bears on eviction and comes from kubelet-arg only, but for those defaults.
+constexpr std::array kComposed = {"eviction-hard",
+                                  "eviction-minimum-reclaim",
+                                  "eviction-soft",
+                                  "eviction-soft-grace-period",
+                                  "eviction-max-pod-grace-period",
+                                  "kube-reserved",
+                                  "system-reserved",
+                                  "reserved-memory",
+                                  "memory-manager-policy",
+                                  "enforce-node-allocatable",
+                                  "experimental-allocatable-ignore-eviction"};
+
 constexpr const char* kMend = "k3s and RKE2 do not start with this file; mend it";
 
 Error malformed(std::size_t line, std::string what) {
@@ -84,20 +106,23 @@ Result<void> apply_document(const YAML::Node& document, K3sOptions& options) {
 
 void apply_file(const cgroup::Directory& root,
                 const std::string& path,
-                K3sOptions& options,
-                std::vector<Error>& problems,
+                const config::FilesInstead& instead,
+                K3sConfig& config,
                 cgroup::Buffer& buffer) {
   constexpr std::size_t kConfigLimit = std::size_t{1} << 20;
-  const Result<std::string_view> text = root.read(path, buffer, kConfigLimit);
+  const auto found = instead.find(path);
+  const Result<std::string_view> text = found != instead.end()
+                                            ? Result<std::string_view>{*found->second}
+                                            : root.read(path, buffer, kConfigLimit);
   if (!text) {
     if (text.error().kind != ErrorKind::kAbsent) {
-      problems.push_back(text.error());
+      config.errors.push_back(text.error());
     }
     return;
   }
-  if (Result<void> applied = apply_k3s_config(*text, options); !applied) {
+  if (Result<void> applied = apply_k3s_config(*text, config.options); !applied) {
     applied.error().path = root.path_of(path);
-    problems.push_back(std::move(applied.error()));
+    config.errors.push_back(std::move(applied.error()));
   }
 }
 
@@ -108,30 +133,41 @@ bool is_config_name(std::string name) {
   return name.ends_with(".yaml") || name.ends_with(".yml");
 }
 
+/// /etc/rancher/k3s/config.yaml
+std::string default_config_file(const K3sStart& start) {
+  return "/etc/rancher/" + start.program + "/config.yaml";
+}
+
 /// In the order in which they are read.
-std::vector<std::string> config_files(const cgroup::Directory& root,
-                                      const std::string& path,
-                                      std::vector<Error>& problems) {
+std::set<std::string> config_files(const cgroup::Directory& root,
+                                   const std::string& path,
+                                   const config::FilesInstead& instead,
+                                   std::vector<Error>& errors) {
   const Result<cgroup::Directory> folder = root.open_below(path);
   const auto entries = folder ? folder->list() : tl::unexpected(folder.error());
-  std::vector<std::string> files;
-  if (!entries) {
-    if (entries.error().kind != ErrorKind::kAbsent) {
-      problems.push_back(entries.error());
-    }
-    return files;
+  std::set<std::string> files;
+  if (!entries && entries.error().kind != ErrorKind::kAbsent) {
+    errors.push_back(entries.error());
   }
-  for (const cgroup::Directory::Entry& entry : *entries) {
+  for (const cgroup::Directory::Entry& entry :
+       entries ? *entries : std::vector<cgroup::Directory::Entry>{}) {
     if (!entry.directory && is_config_name(entry.name)) {
-      files.push_back(path + '/' + entry.name);
+      files.insert(path + '/' + entry.name);
+    }
+  }
+  for (const auto& [file, content] : instead) {
+    if (content) {
+      files.insert(file);
+    } else {
+      files.erase(file);
     }
   }
   return files;
 }
 
 /// k3s' own flags: what follows "server" or "agent".
-std::vector<std::string> flags_of(const std::vector<std::string>& command,
-                                  std::vector<Error>& problems) {
+std::vector<std::string> flags_of(const K3sStart& start, std::vector<Error>& problems) {
+  const std::vector<std::string>& command = start.command;
   const auto verb = std::find_if(command.begin(), command.end(), [](const std::string& word) {
     return word == "server" || word == "agent";
   });
@@ -142,9 +178,10 @@ std::vector<std::string> flags_of(const std::vector<std::string>& command,
     problems.push_back(Error{ErrorKind::kUnsupported,
                              {},
                              0,
-                             "ExecStart of k3s' unit runs a script or uses a variable, so flags "
-                             "may be in it that the agent does not see",
-                             "move k3s' flags to " + std::string{kConfigFile}});
+                             "ExecStart of " + start.program +
+                                 "'s unit runs a script or uses a variable, so flags may be in it "
+                                 "that the agent does not see",
+                             "move its flags to " + default_config_file(start)});
   }
   return verb == command.end() ? std::vector<std::string>{}
                                : std::vector<std::string>{std::next(verb), command.end()};
@@ -178,6 +215,17 @@ std::string last_or(const std::vector<std::string>& values, const std::string& o
 std::string_view flag_name(std::string_view argument) {
   argument.remove_prefix(argument.starts_with("--") ? 2 : 0);
   return argument.substr(0, argument.find('='));
+}
+
+/// "--name=value", "name+=value" -> "name".
+std::string plain_name(std::string_view argument) {
+  const std::string_view written = flag_name(argument);
+  return std::string{written.substr(0, written.find_last_not_of("+-") + 1)};
+}
+
+bool is_there(const cgroup::Directory& root, const std::string& path) {
+  const Result<cgroup::Directory> directory = root.open_below(path);
+  return directory || directory.error().kind != ErrorKind::kAbsent;
 }
 
 /// As our file has them: the periods, which are always these; amounts that nobody else would set.
@@ -218,6 +266,10 @@ bool is_config_flag(const std::string& argument) {
 }  // namespace
 
 Result<void> apply_k3s_config(std::string_view text, K3sOptions& options) {
+  // yaml-cpp takes some of what k3s, which reads as libyaml does, would not.
+  if (auto strict = config::parse_yaml_document(text, {}); !strict) {
+    return tl::unexpected(malformed(strict.error().line, std::move(strict.error().what)));
+  }
   try {
     return apply_document(YAML::Load(std::string{text}), options);
   } catch (const YAML::Exception& exception) {
@@ -225,23 +277,57 @@ Result<void> apply_k3s_config(std::string_view text, K3sOptions& options) {
   }
 }
 
-std::map<std::string, std::string> overriding_files(const cgroup::Directory& root,
-                                                    const std::string& file,
-                                                    std::vector<Error>& problems,
-                                                    cgroup::Buffer& buffer) {
+K3sConfig read_k3s_config(const cgroup::Directory& root,
+                          const K3sStart& start,
+                          const config::FilesInstead& instead,
+                          cgroup::Buffer& buffer) {
+  K3sConfig config;
+  const std::vector<std::string> flags = flags_of(start, config.problems);
+  std::string file = start.config_file;
+  if (file.empty()) {
+    file = last_or(values_of_flag(flags, "config"),
+                   last_or(values_of_flag(flags, "c"), default_config_file(start)));
+  }
+  config.folder = file + ".d";
+  K3sOptions& options = config.options;
+  options.data_dir = start.data_dir;
+  apply_file(root, file, {}, config, buffer);
+  for (const std::string& part : config_files(root, config.folder, instead, config.errors)) {
+    apply_file(root, part, instead, config, buffer);
+  }
+  options.data_dir = last_or(values_of_flag(flags, "data-dir"),
+                             last_or(values_of_flag(flags, "d"), options.data_dir));
+  std::ranges::move(values_of_flag(flags, "kubelet-arg"), std::back_inserter(options.kubelet_args));
+  return config;
+}
+
+std::map<std::string, std::string> overriding_arguments(const cgroup::Directory& root,
+                                                        const K3sStart& start,
+                                                        const std::string& file,
+                                                        cgroup::Buffer& buffer) {
   const std::map<std::string, std::string> own = memory_values(own_arguments());
   std::map<std::string, std::string> overriding;
-  for (const std::string& other : config_files(root, file.substr(0, file.rfind('/')), problems)) {
-    K3sOptions options{.data_dir = {}, .kubelet_args = own_arguments()};
-    apply_file(root, other, options, problems, buffer);
-    const std::map<std::string, std::string> with_other = memory_values(options.kubelet_args);
+  const auto compare = [&](const K3sConfig& config, const std::string& last) {
+    const std::map<std::string, std::string> values = memory_values(config.options.kubelet_args);
     for (const auto& [flag, value] : own) {
-      const auto found = with_other.find(flag);
-      if (other > file && (found == with_other.end() || found->second != value)) {
-        overriding[flag] = other;
+      const auto found = values.find(flag);
+      if (found == values.end() || found->second != value) {
+        overriding.emplace(flag, last);
       }
     }
+  };
+  K3sConfig config;
+  config.options.kubelet_args = own_arguments();
+  const std::string folder = file.substr(0, file.rfind('/'));
+  for (const std::string& other : config_files(root, folder, {}, config.errors)) {
+    if (other > file) {
+      apply_file(root, other, {}, config, buffer);
+      compare(config, other);
+    }
   }
+  std::ranges::move(values_of_flag(flags_of(start, config.problems), "kubelet-arg"),
+                    std::back_inserter(config.options.kubelet_args));
+  compare(config, "--kubelet-arg in ExecStart of its unit");
   return overriding;
 }
 
@@ -250,7 +336,7 @@ std::vector<std::string> merge_kubelet_args(std::map<std::string, std::string> d
   std::map<std::string, std::vector<std::string>> merged;
   for (const std::string& argument : kubelet_args) {
     const std::string_view written = flag_name(argument);
-    const std::string name{written.substr(0, written.find_last_not_of("+-") + 1)};
+    const std::string name = plain_name(argument);
     std::vector<std::string>& values = merged[name];
     if (const auto replaced = defaults.extract(name); replaced && name != written) {
       values.push_back(replaced.mapped());
@@ -271,41 +357,38 @@ std::vector<std::string> merge_kubelet_args(std::map<std::string, std::string> d
   return arguments;
 }
 
-K3sKubelet read_k3s(const cgroup::Directory& root, const K3sStart& start, cgroup::Buffer& buffer) {
+K3sKubelet compose_k3s(const cgroup::Directory& root, const K3sConfig& config) {
   K3sKubelet kubelet;
-  const std::vector<std::string> flags = flags_of(start.command, kubelet.problems);
-  std::string file = start.config_file;
-  if (file.empty()) {
-    file = last_or(values_of_flag(flags, "config"),
-                   last_or(values_of_flag(flags, "c"), std::string{kConfigFile}));
-  }
-  kubelet.config_folder = file + ".d";
-  K3sOptions options;
-  apply_file(root, file, options, kubelet.problems, buffer);
-  for (const std::string& part : config_files(root, kubelet.config_folder, kubelet.problems)) {
-    apply_file(root, part, options, kubelet.problems, buffer);
-  }
-  for (std::string& argument : values_of_flag(flags, "kubelet-arg")) {
-    options.kubelet_args.push_back(std::move(argument));
-  }
-  const std::string data_dir = last_or(values_of_flag(flags, "data-dir"),
-                                       last_or(values_of_flag(flags, "d"), options.data_dir));
-  if (!data_dir.empty()) {
-    kubelet.data_dir = data_dir;
+  if (!config.options.data_dir.empty()) {
+    kubelet.data_dir = config::normal_path(config.options.data_dir);
   }
   const std::string folder = kubelet.data_dir + "/agent/etc/kubelet.conf.d";
-  const Result<cgroup::Directory> config_dir = root.open_below(folder);
-  kubelet.config_dir = config_dir || config_dir.error().kind != ErrorKind::kAbsent;
-  std::map<std::string, std::string> defaults = {{"config-dir", folder}};
+  kubelet.has_agent = is_there(root, kubelet.data_dir + "/agent");
+  kubelet.config_dir = is_there(root, folder);
+  std::vector<std::string> kubelet_args = config.options.kubelet_args;
   if (kubelet.config_dir) {
     // k3s copies these files into its own drop-in directory instead of passing the flags on.
-    std::erase_if(options.kubelet_args, is_config_flag);
-  } else {
-    defaults = {{"eviction-hard", "imagefs.available<5%,nodefs.available<5%"},
-                {"eviction-minimum-reclaim", "imagefs.available=10%,nodefs.available=10%"}};
+    std::erase_if(kubelet_args, is_config_flag);
   }
-  kubelet.arguments = merge_kubelet_args(std::move(defaults), options.kubelet_args);
+  std::map<std::string, std::string> defaults = {{"config-dir", folder}};
+  kubelet.arguments =
+      merge_kubelet_args(kubelet.config_dir ? std::move(defaults) : default_flags(), kubelet_args);
   return kubelet;
+}
+
+std::vector<std::string> compose_rke2(const std::vector<std::string>& arguments,
+                                      const K3sConfig& config) {
+  std::set<std::string> composed{kComposed.begin(), kComposed.end()};
+  for (const std::string& argument : config.options.kubelet_args) {
+    composed.insert(plain_name(argument));
+  }
+  std::vector<std::string> next;
+  std::ranges::copy_if(arguments, std::back_inserter(next), [&](const std::string& argument) {
+    return !composed.contains(plain_name(argument));
+  });
+  std::ranges::move(merge_kubelet_args(default_flags(), config.options.kubelet_args),
+                    std::back_inserter(next));
+  return next;
 }
 
 }  // namespace eviction::agent

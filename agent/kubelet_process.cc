@@ -8,6 +8,8 @@
 
 #include "agent/journal_file.h"
 #include "agent/k3s.h"
+#include "agent/kubelet_settings.h"
+#include "agent/kubelet_target.h"
 #include "agent/service_unit.h"
 #include "cgroup/kubepods.h"
 #include "cgroup/process.h"
@@ -15,16 +17,6 @@
 namespace eviction::agent {
 
 namespace {
-
-using config::TargetChoice;
-
-constexpr std::string_view kDropInName = "60-eviction-agent.conf";
-/// Sorts after Harvester's 99-max-pods.yaml, whose plain "kubelet-arg:" wipes what sorts before it.
-constexpr std::string_view kArgsName = "99-z50-eviction-agent.yaml";
-constexpr std::string_view kRke2ConfigFolder = "/etc/rancher/rke2/config.yaml.d";
-constexpr std::string_view kK3sConfigFolder = "/etc/rancher/k3s/config.yaml.d";
-constexpr std::string_view kRke2Marker = "/rancher/rke2/";
-constexpr std::string_view kDropInFolder = "/agent/etc/kubelet.conf.d";
 
 struct Process {
   int pid = 0;
@@ -191,152 +183,32 @@ void find_version(Kubelet& kubelet,
       "its executable's path does not tell; set [kubelet] version in the agent's configuration";
 }
 
-/// --config-dir without a slash at its end; empty when the kubelet has none.
-std::string config_dir_of(const Kubelet& kubelet) {
-  std::string folder = config::flag_value(kubelet.arguments, "config-dir").value_or("");
-  while (folder.size() > 1 && folder.back() == '/') {
-    folder.pop_back();
-  }
-  return folder;
-}
-
-void set_target(Kubelet& kubelet, Target target, const std::string& folder, std::string reason) {
-  kubelet.target = target;
-  kubelet.target_reason = std::move(reason);
-  kubelet.file.clear();
-  if (target != Target::kNone) {
-    kubelet.file = folder + '/' + std::string{is_drop_in(target) ? kDropInName : kArgsName};
-  }
-}
-
-/// args_folder: where k3s or RKE2 reads its config.yaml.d files.
-void find_target(Kubelet& kubelet, const std::string& args_folder) {
-  const std::string folder = config_dir_of(kubelet);
-  if (kubelet.embedded || kubelet.supervisor == "rke2") {
-    kubelet.arguments_file = args_folder + '/' + std::string{kArgsName};
-  }
-  if (kubelet.embedded) {
-    return folder.empty()
-               ? set_target(kubelet,
-                            Target::kK3sArgs,
-                            args_folder,
-                            "k3s without a kubelet drop-in directory (1.31 or older)")
-               : set_target(
-                     kubelet, Target::kK3sDropin, folder, "k3s with a kubelet drop-in directory");
-  }
-  if (!folder.empty()) {
-    const bool rke2 =
-        kubelet.supervisor == "rke2" ||
-        (folder.find(kRke2Marker) != std::string::npos && folder.ends_with(kDropInFolder));
-    return set_target(kubelet,
-                      rke2 ? Target::kRke2Dropin : Target::kKubeletDropin,
-                      folder,
-                      (rke2 ? "RKE2 with --config-dir=" : "a kubelet with --config-dir=") + folder);
-  }
-  if (kubelet.supervisor == "rke2") {
-    return set_target(kubelet,
-                      Target::kRke2Args,
-                      args_folder,
-                      "RKE2 that passes no --config-dir (1.31 or older)");
-  }
-  set_target(kubelet,
-             Target::kNone,
-             {},
-             "this kubelet reads no drop-in directory: start it with --config-dir=DIRECTORY "
-             "(kubelet 1.30 or later) to let the agent set a value");
-}
-
-Target target_of(TargetChoice choice) {
-  switch (choice) {
-    case TargetChoice::kRke2Dropin:
-      return Target::kRke2Dropin;
-    case TargetChoice::kK3sDropin:
-      return Target::kK3sDropin;
-    case TargetChoice::kKubeletDropin:
-      return Target::kKubeletDropin;
-    case TargetChoice::kRke2Args:
-      return Target::kRke2Args;
-    case TargetChoice::kK3sArgs:
-      return Target::kK3sArgs;
-    case TargetChoice::kAuto:
-    case TargetChoice::kNone:
-      return Target::kNone;
-  }
-  return Target::kNone;
-}
-
-/// The operator's choice over what was found.
-void override_target(Kubelet& kubelet, TargetChoice choice, const std::string& args_folder) {
-  const Target target = target_of(choice);
-  std::string reason = "[kubelet] target in the agent's configuration";
-  std::string folder = args_folder;
-  if (is_drop_in(target)) {
-    folder = config_dir_of(kubelet);
-    if (folder.empty()) {
-      reason += " is " + std::string{to_text(target)} + ", but the kubelet has no --config-dir";
-      return set_target(kubelet, Target::kNone, {}, std::move(reason));
-    }
-  } else if (target == Target::kRke2Args) {
-    folder = kRke2ConfigFolder;
-  } else if (!kubelet.embedded) {
-    folder = kK3sConfigFolder;
-  }
-  set_target(kubelet, target, folder, std::move(reason));
-}
-
-void load_settings(Kubelet& kubelet,
-                   const cgroup::Directory& proc,
-                   const cgroup::Directory& root,
-                   cgroup::Buffer& buffer) {
-  config::KubeletInvocation invocation;
-  invocation.version =
-      kubelet.version.value_or(config::KubeletVersion{1, config::kNewestMinor, std::nullopt, {}});
-  invocation.arguments = kubelet.arguments;
-  invocation.config_dropin_dir_alpha =
-      cgroup::read_environment(proc, kubelet.pid, "KUBELET_CONFIG_DROPIN_DIR_ALPHA", buffer)
-          .has_value();
-  kubelet.loaded = config::load_kubelet_settings(invocation, root);
-  if (const auto folder = config::flag_value(kubelet.arguments, "root-dir")) {
-    kubelet.root_dir = *folder;
-  }
-}
-
-/// The command line that k3s hides, from the unit it runs in.
+/// The command line that k3s or RKE2 hides, from the unit and the environment it runs in.
 K3sStart read_k3s_start(const cgroup::Directory& proc,
                         const cgroup::Directory& root,
-                        Kubelet& kubelet,
+                        const Kubelet& kubelet,
+                        bool is_rke2,
                         cgroup::Buffer& buffer) {
   K3sStart start;
-  start.config_file =
-      cgroup::read_environment(proc, kubelet.pid, "K3S_CONFIG_FILE", buffer).value_or("");
+  start.program = is_rke2 ? "rke2" : "k3s";
+  const auto variable = [&](const char* name) {
+    return cgroup::read_environment(proc, kubelet.pid, name, buffer).value_or("");
+  };
+  start.config_file = variable(is_rke2 ? "RKE2_CONFIG_FILE" : "K3S_CONFIG_FILE");
+  start.data_dir = variable(is_rke2 ? "RKE2_DATA_DIR" : "K3S_DATA_DIR");
   const Result<std::string> path = cgroup::read_cgroup_path(proc, kubelet.pid, buffer);
   const auto unit = path ? service_of_path(*path) : std::nullopt;
-  auto command = read_exec_start(root, unit.value_or("k3s.service"), buffer);
+  auto command =
+      read_exec_start(root, unit.value_or(is_rke2 ? "rke2-server.service" : "k3s.service"), buffer);
   if (command) {
     start.command = std::move(*command);
     return start;
   }
-  Error error = std::move(command.error());
-  error.what += ", so the flags k3s was started with are unknown";
-  error.remedy = "give k3s its flags in /etc/rancher/k3s/config.yaml";
-  kubelet.problems.push_back(std::move(error));
+  start.unknown = std::move(command.error());
+  start.unknown->what += ", so the flags " + start.program + " was started with are unknown";
+  start.unknown->remedy =
+      "give " + start.program + " its flags in /etc/rancher/" + start.program + "/config.yaml";
   return start;
-}
-
-/// Fills in what differs for a kubelet inside k3s. Where k3s' config.yaml.d files are.
-std::string read_embedded(const cgroup::Directory& proc,
-                          const cgroup::Directory& root,
-                          Kubelet& kubelet,
-                          cgroup::Buffer& buffer) {
-  kubelet.embedded = true;
-  kubelet.supervisor = "k3s";
-  const K3sStart start = read_k3s_start(proc, root, kubelet, buffer);
-  K3sKubelet k3s = read_k3s(root, start, buffer);
-  kubelet.arguments = std::move(k3s.arguments);
-  // Source: k3s v1.36 pkg/agent/config/config.go (KubeConfigKubelet).
-  kubelet.arguments.push_back("--kubeconfig=" + k3s.data_dir + "/agent/kubelet.kubeconfig");
-  std::move(k3s.problems.begin(), k3s.problems.end(), std::back_inserter(kubelet.problems));
-  return k3s.config_folder;
 }
 
 std::string name_of_parent(const cgroup::Directory& proc, int parent, cgroup::Buffer& buffer) {
@@ -389,44 +261,38 @@ void read_committed(Kubelet& kubelet,
   kubelet.proven = boot_id && (**journal).proven == KubeletRun{*boot_id, kubelet.start};
 }
 
+/// The target, what decides it, and the settings that it bears on.
+void read_target(Kubelet& kubelet,
+                 const cgroup::Directory& proc,
+                 const cgroup::Directory& root,
+                 config::TargetChoice choice,
+                 cgroup::Buffer& buffer) {
+  const bool is_rke2 = !kubelet.embedded && choice != config::TargetChoice::kK3sArgs;
+  const K3sStart start = read_k3s_start(proc, root, kubelet, is_rke2, buffer);
+  K3sConfig config = read_k3s_config(root, start, {}, buffer);
+  K3sKubelet k3s;
+  if (kubelet.embedded) {
+    k3s = compose_k3s(root, config);
+    if (start.unknown) {
+      kubelet.problems.push_back(*start.unknown);
+    }
+    kubelet.arguments = k3s.arguments;
+    // Source: k3s v1.36 pkg/agent/config/config.go (KubeConfigKubelet).
+    kubelet.arguments.push_back("--kubeconfig=" + k3s.data_dir + "/agent/kubelet.kubeconfig");
+  }
+  choose_target(kubelet, choice, config.folder, k3s);
+  read_committed(kubelet, proc, root, buffer);
+  load_settings(kubelet, start, proc, root, buffer);
+  // Others are not restarted together with k3s or RKE2.
+  if (kubelet.embedded || takes_arguments(kubelet.target)) {
+    std::ranges::move(config.problems, std::back_inserter(kubelet.problems));
+    std::ranges::transform(config.errors,
+                           std::back_inserter(kubelet.loaded.errors),
+                           [](const Error& error) { return to_text(error); });
+  }
+}
+
 }  // namespace
-
-std::string_view to_text(Target target) {
-  switch (target) {
-    case Target::kRke2Dropin:
-      return "rke2-dropin";
-    case Target::kK3sDropin:
-      return "k3s-dropin";
-    case Target::kKubeletDropin:
-      return "kubelet-dropin";
-    case Target::kRke2Args:
-      return "rke2-args";
-    case Target::kK3sArgs:
-      return "k3s-args";
-    case Target::kNone:
-      return "none";
-  }
-  return "none";
-}
-
-bool is_drop_in(Target target) {
-  return target == Target::kRke2Dropin || target == Target::kK3sDropin ||
-         target == Target::kKubeletDropin;
-}
-
-std::optional<std::string> agent_folder(const Kubelet& kubelet) {
-  constexpr std::string_view kBelowAgent = "/etc/kubelet.conf.d";
-  constexpr std::string_view kKubeconfig = "/agent/kubelet.kubeconfig";
-  const std::string drop_ins = config_dir_of(kubelet);
-  if (drop_ins.ends_with(kDropInFolder)) {
-    return drop_ins.substr(0, drop_ins.size() - kBelowAgent.size());
-  }
-  const std::string file = config::flag_value(kubelet.arguments, "kubeconfig").value_or("");
-  if (kubelet.supervisor == "rke2" && file.ends_with(kKubeconfig)) {
-    return file.substr(0, file.rfind('/'));
-  }
-  return std::nullopt;
-}
 
 Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
                              const cgroup::Directory& root,
@@ -443,36 +309,27 @@ Result<Kubelet> find_kubelet(const cgroup::Directory& proc,
   }
   kubelet.pid = process->pid;
   kubelet.start = process->stat.start;
-  std::string args_folder{kRke2ConfigFolder};
   if (is_kubelet(*process)) {
     read_standalone(proc, *process, kubelet, buffer);
   } else {
-    args_folder = read_embedded(proc, root, kubelet, buffer);
+    kubelet.embedded = true;
+    kubelet.supervisor = "k3s";
   }
   find_version(kubelet, proc, config);
-  find_target(kubelet, args_folder);
-  if (config.target != TargetChoice::kAuto) {
-    override_target(kubelet, config.target, args_folder);
-  }
-  if (kubelet.target == Target::kRke2Args || kubelet.target == Target::kK3sArgs) {
-    std::vector<Error> told_already;  // k3s' files were read
-    kubelet.overridden = overriding_files(
-        root, kubelet.file, kubelet.embedded ? told_already : kubelet.problems, buffer);
-  }
-  read_committed(kubelet, proc, root, buffer);
-  load_settings(kubelet, proc, root, buffer);
+  read_target(kubelet, proc, root, config.target, buffer);
   read_file_content(kubelet, root, buffer);
   return kubelet;
 }
 
 void learn_version(Kubelet& kubelet,
-                   const config::KubeletVersion& version,
+                   const config::AgentConfig& told,
                    const cgroup::Directory& proc,
                    const cgroup::Directory& root,
                    cgroup::Buffer& buffer) {
-  kubelet.version = version;
-  kubelet.version_source = "its Node object";
-  load_settings(kubelet, proc, root, buffer);
+  if (auto again = find_kubelet(proc, root, told, buffer); again && again->pid == kubelet.pid) {
+    kubelet = std::move(*again);
+    kubelet.version_source = "its Node object";
+  }
 }
 
 }  // namespace eviction::agent

@@ -24,6 +24,9 @@ enum class Target { kRke2Dropin, kK3sDropin, kKubeletDropin, kRke2Args, kK3sArgs
 /// Whether the target is a KubeletConfiguration drop-in (and not the supervisor's arguments).
 [[nodiscard]] bool is_drop_in(Target target);
 
+/// Whether the target is a file of arguments of RKE2 or k3s.
+[[nodiscard]] bool takes_arguments(Target target);
+
 /// The kubelet that runs on this node, as its process and its files show it.
 struct Kubelet {
   int pid = 0;                         ///< of the kubelet, or of k3s, which contains it
@@ -38,8 +41,8 @@ struct Kubelet {
   std::string file;           ///< the target's file; empty for kNone
   /// Where a file of ours with arguments would be under RKE2 or k3s; empty for another kubelet.
   std::string arguments_file;
-  /// By flag: the file that overrides what the target's file of arguments says, as it is read after
-  /// it. Empty: none does.
+  /// By flag of what the target's file may say (eviction-hard, ...): the file or flag that
+  /// overrides it, as it is read after it. Empty: none does.
   std::map<std::string, std::string> overridden;
   std::optional<std::string> file_content;  ///< what it holds now; absent: no such file
   /// What the target's file held when it was last put in force, by its journal. Empty: unknown.
@@ -47,8 +50,9 @@ struct Kubelet {
   bool proven = false;     ///< this run was seen to use what was committed, by the journal
   bool withdrawn = false;  ///< since then the agent took the file away, by the journal
   std::string root_dir = "/var/lib/kubelet";
-  config::LoadedSettings loaded;
-  std::vector<Error> problems;  ///< files of the kubelet or its supervisor not understood
+  config::LoadedSettings loaded;  ///< RKE2's arguments: of this run; otherwise of the next start
+  config::KubeletSettings without_file;  ///< of a next start without the target's file
+  std::vector<Error> problems;           ///< files of the kubelet or its supervisor not understood
 };
 
 /// DATA/agent of RKE2 or k3s, where their kubelet has drop-ins, logs and certificates. Absent for
@@ -63,10 +67,10 @@ struct Kubelet {
                                            const config::AgentConfig& config,
                                            cgroup::Buffer& buffer);
 
-/// Takes the version that the kubelet's Node object tells, where its process shows none, and loads
-/// the settings again by that version's rules.
+/// Finds target and settings again by the version that the kubelet's Node object tells, where its
+/// process shows none. told: with that version in it.
 void learn_version(Kubelet& kubelet,
-                   const config::KubeletVersion& version,
+                   const config::AgentConfig& told,
                    const cgroup::Directory& proc,
                    const cgroup::Directory& root,
                    cgroup::Buffer& buffer);

@@ -160,8 +160,15 @@ Pod make_pod(const cgroup::PodCgroup& cgroup_pod,
   return pod;
 }
 
+/// What a look is taken with.
+struct Look {
+  const Host& host;
+  const config::AgentConfig& config;
+  const AskApi& ask;
+};
+
 /// The node's pods by the API server's word, where the kubelet's credentials are at hand.
-void take_api_view(const Host& host,
+void take_api_view(const Look& look,
                    const std::optional<Result<ApiView>>& view,
                    Observation& seen,
                    PodSources& sources,
@@ -173,7 +180,9 @@ void take_api_view(const Host& host,
     return;
   }
   if ((**view).kubelet_version) {
-    learn_version(*seen.kubelet, *(**view).kubelet_version, *host.proc, *host.root, buffer);
+    config::AgentConfig told = look.config;
+    told.kubelet_version = (**view).kubelet_version;
+    learn_version(*seen.kubelet, told, *look.host.proc, *look.host.root, buffer);
   }
   seen.evicted = (**view).pods.evicted;
   for (const ApiPod& pod : (**view).pods.live) {
@@ -181,11 +190,11 @@ void take_api_view(const Host& host,
   }
 }
 
-PodSources open_sources(const Host& host,
+PodSources open_sources(const Look& look,
                         const std::vector<cgroup::PodCgroup>& pods,
-                        const AskApi& ask,
                         Observation& seen,
                         cgroup::Buffer& buffer) {
+  const Host& host = look.host;
   PodSources sources;
   sources.kubelet_root_dir = seen.kubelet ? seen.kubelet->root_dir : "/var/lib/kubelet";
   if (seen.meminfo) {
@@ -210,9 +219,9 @@ PodSources open_sources(const Host& host,
     seen.problems.push_back(checkpoint.error());
   }
   if (seen.kubelet) {
-    const auto view =
-        ask ? ask(*seen.kubelet, pods) : std::optional{ask_api_server(*host.root, *seen.kubelet)};
-    take_api_view(host, view, seen, sources, buffer);
+    const auto view = look.ask ? look.ask(*seen.kubelet, pods)
+                               : std::optional{ask_api_server(*host.root, *seen.kubelet)};
+    take_api_view(look, view, seen, sources, buffer);
   }
   return sources;
 }
@@ -263,9 +272,8 @@ void read_pod_pressure(const cgroup::Hierarchy& hierarchy,
   }
 }
 
-void observe_kubepods(const Host& host,
+void observe_kubepods(const Look& look,
                       const cgroup::Hierarchy& hierarchy,
-                      const AskApi& ask,
                       Observation& seen,
                       cgroup::Buffer& buffer) {
   const Result<std::string> path = cgroup::find_kubepods(hierarchy);
@@ -289,7 +297,7 @@ void observe_kubepods(const Host& host,
   std::move(
       kubepods->problems.begin(), kubepods->problems.end(), std::back_inserter(seen.problems));
   tell_missing_processes(hierarchy, kubepods->pods, seen.problems);
-  const PodSources sources = open_sources(host, kubepods->pods, ask, seen, buffer);
+  const PodSources sources = open_sources(look, kubepods->pods, seen, buffer);
   for (const cgroup::PodCgroup& pod : kubepods->pods) {
     PodProcesses processes;
     if (sources.proc != nullptr) {
@@ -370,7 +378,7 @@ Observation observe(const Host& host,
     return seen;
   }
   observe_cgroup_root(*hierarchy, seen, buffer);
-  observe_kubepods(host, *hierarchy, ask, seen, buffer);
+  observe_kubepods({host, config, ask}, *hierarchy, seen, buffer);
   return seen;
 }
 

@@ -134,10 +134,10 @@ std::string render_file(const Kubelet& kubelet, const Sizing& sizing) {
   if (is_drop_in(kubelet.target)) {
     return config::render_drop_in(eviction);
   }
-  const config::KubeletSettings& settings = kubelet.loaded.settings;
+  const config::KubeletSettings& others = kubelet.without_file;
   return config::render_kubelet_args(
       eviction,
-      {restate(settings.eviction_hard, '<'), restate(settings.eviction_minimum_reclaim, '=')});
+      {restate(others.eviction_hard, '<'), restate(others.eviction_minimum_reclaim, '=')});
 }
 
 config::KubeletVersion version_of(const Kubelet& kubelet) {
@@ -145,29 +145,8 @@ config::KubeletVersion version_of(const Kubelet& kubelet) {
       config::KubeletVersion{1, config::kNewestMinor, std::nullopt, {}});
 }
 
-/// What is in force without our file.
-config::KubeletSettings without_ours(const Kubelet& kubelet) {
-  config::KubeletSettings settings = kubelet.loaded.settings;
-  for (auto* map : {&settings.eviction_hard,
-                    &settings.eviction_soft,
-                    &settings.eviction_soft_grace_period,
-                    &settings.eviction_minimum_reclaim}) {
-    const auto is_from_ours = [&kubelet](const auto& setting) {
-      const auto quantity = config::parse_quantity(setting.second.value);
-      return setting.first == config::kMemoryAvailable &&
-             is_ours(kubelet,
-                     setting.second.source,
-                     quantity ? std::optional{quantity->bytes} : std::nullopt);
-    };
-    if (*map && std::erase_if(**map, is_from_ours) > 0 && (*map)->empty()) {
-      map->reset();
-    }
-  }
-  return settings;
-}
-
 config::KubeletSettings with_sizing(const Kubelet& kubelet, const Sizing& sizing) {
-  config::KubeletSettings settings = without_ours(kubelet);
+  config::KubeletSettings settings = kubelet.without_file;
   const auto set = [&kubelet](std::optional<config::SettingMap>& map, const std::string& value) {
     if (!map) {
       map.emplace();
@@ -210,7 +189,7 @@ void render_target(Plan& plan) {
     return refusals(kubelet, settings, *plan.memory.capacity);
   };
   if (armed(kubelet) && refused(kubelet.loaded.settings).empty()) {
-    const std::vector<std::string> without = refused(without_ours(kubelet));
+    const std::vector<std::string> without = refused(kubelet.without_file);
     plan.file_needed = without.empty() ? std::nullopt : std::optional{without.front()};
   }
   if (plan.file_content.empty()) {

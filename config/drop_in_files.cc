@@ -12,9 +12,9 @@ namespace {
 /// Deeper than any directory of drop-ins, so that no walk runs away.
 constexpr int kDeepestDirectory = 16;
 
-/// The name a drop-in has for the kubelet: filepath.Join() of the directory and the name.
+/// The name a drop-in has for the kubelet. Source: go path/filepath Join().
 std::string join(const std::string& directory, const std::string& name) {
-  return (std::filesystem::path{directory} / name).lexically_normal().string();
+  return normal_path(directory + '/' + name);
 }
 
 bool is_drop_in(std::string_view name) {
@@ -58,6 +58,14 @@ void walk(const cgroup::Directory& root, const std::string& path, int depth, Dro
 }
 
 }  // namespace
+
+std::string normal_path(const std::string& path) {
+  std::string normal = std::filesystem::path{path}.lexically_normal().string();
+  if (normal.size() > 1 && normal.back() == '/') {
+    normal.pop_back();
+  }
+  return normal;
+}
 
 DropInFiles find_drop_ins(const cgroup::Directory& root, const std::string& path) {
   DropInFiles files;

@@ -15,6 +15,10 @@ struct DropInFiles {
   std::vector<std::string> warnings;
 };
 
+/// Without "//", "/./", ".." and a slash at its end, as the kubelet and k3s make the paths below
+/// it. Source: go path/filepath Clean().
+[[nodiscard]] std::string normal_path(const std::string& path);
+
 /// Files that end in .conf, in the order of the kubelet's walk: bytewise by name, each directory
 /// at its own place. Symbolic links to files are read, links to directories are not followed, not
 /// even the topmost one. A missing directory is an error.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -112,6 +113,7 @@ class Loader {
   Loader(const KubeletInvocation& invocation, const cgroup::Directory& root)
       : version_{invocation.version},
         alpha_enabled_{invocation.config_dropin_dir_alpha},
+        instead_{invocation.instead},
         root_{root},
         flags_{parse_kubelet_flags(invocation.arguments)},
         built_in_{default_eviction_hard(invocation.version)} {}
@@ -155,7 +157,10 @@ class Loader {
 
   std::optional<ConfigDocument> read(const std::string& path) {
     cgroup::Buffer buffer;
-    const Result<std::string_view> text = root_.read(path, buffer, kLargestFile);
+    const auto instead = instead_.find(path);
+    const Result<std::string_view> text = instead != instead_.end() && instead->second
+                                              ? Result<std::string_view>{*instead->second}
+                                              : root_.read(path, buffer, kLargestFile);
     if (!text) {
       Error error = text.error();
       error.path = path;
@@ -243,6 +248,7 @@ class Loader {
       return;
     }
     DropInFiles found = find_drop_ins(root_, path);
+    put_instead(found.paths);
     add_errors(std::move(found.errors));
     warn(std::move(found.warnings));
     if (version_.at_least(kJsonPatch)) {
@@ -251,6 +257,19 @@ class Loader {
     }
     for (const std::string& file : found.paths) {
       override_with(file);
+    }
+  }
+
+  /// At its place in the kubelet's walk, which orders paths by their parts.
+  void put_instead(std::vector<std::string>& paths) const {
+    for (const auto& [path, content] : instead_) {
+      std::erase(paths, path);
+      if (content) {
+        const auto later = [](const std::filesystem::path& left, const std::string& right) {
+          return left < right;
+        };
+        paths.insert(std::upper_bound(paths.begin(), paths.end(), path, later), path);
+      }
     }
   }
 
@@ -352,6 +371,7 @@ class Loader {
 
   KubeletVersion version_;
   bool alpha_enabled_;
+  const FilesInstead& instead_;
   const cgroup::Directory& root_;
   KubeletFlags flags_;
   SettingMap built_in_;

@@ -12,11 +12,15 @@
 
 namespace eviction::config {
 
+/// By path: files as if they held something else; without a content, as if they were not there.
+using FilesInstead = std::map<std::string, std::optional<std::string>>;
+
 /// How a kubelet was started.
 struct KubeletInvocation {
   KubeletVersion version;
   std::vector<std::string> arguments;    ///< argv without argv[0]
   bool config_dropin_dir_alpha = false;  ///< KUBELET_CONFIG_DROPIN_DIR_ALPHA is in its environment
+  FilesInstead instead = {};             ///< of the drop-ins
 };
 
 /// What the kubelet makes of its flags and files.

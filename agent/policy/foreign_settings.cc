@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include <spdlog/fmt/fmt.h>
 
 #include "config/drop_in.h"
-#include "config/quantity.h"
 #include "config/thresholds.h"
 
 namespace eviction::agent {
@@ -24,25 +24,12 @@ std::optional<config::Setting> memory_in(const std::optional<config::SettingMap>
   return memory == map->end() ? std::nullopt : std::optional{memory->second};
 }
 
-/// Who set a key, unless it was the kubelet's default or the agent.
-std::optional<std::string> foreign_source(const Observation& seen,
-                                          const std::string& signal,
-                                          const config::Setting& setting) {
-  std::optional<Bytes> memory;
-  if (const auto quantity = config::parse_quantity(setting.value);
-      quantity && signal == config::kMemoryAvailable) {
-    memory = quantity->bytes;
-  }
-  if (setting.source == config::kKubeletDefault || is_ours(*seen.kubelet, setting.source, memory)) {
+/// Who set a value, unless it is the kubelet's default.
+std::optional<std::string> foreign_source(const std::optional<config::Setting>& setting) {
+  if (!setting || setting->source == config::kKubeletDefault) {
     return std::nullopt;
   }
-  return fmt::format("{} by {}", setting.value, setting.source);
-}
-
-std::optional<std::string> foreign_in(const Observation& seen,
-                                      const std::optional<config::SettingMap>& map) {
-  const std::optional<config::Setting> setting = memory_in(map);
-  return setting ? foreign_source(seen, config::kMemoryAvailable, *setting) : std::nullopt;
+  return fmt::format("{} by {}", setting->value, setting->source);
 }
 
 /// What our arguments are, as the file has them now and as they were put in force: until its next
@@ -56,34 +43,6 @@ std::vector<config::MemoryEviction> own_arguments(const Kubelet& kubelet) {
     }
   }
   return all;
-}
-
-std::optional<std::string> foreign_pod_grace(const Observation& seen) {
-  const auto& grace = seen.kubelet->loaded.settings.eviction_max_pod_grace_period;
-  const bool ours =
-      grace && grace->value == "0" &&
-      std::ranges::any_of(own_arguments(*seen.kubelet),
-                          [](const config::MemoryEviction& own) { return own.soft.has_value(); });
-  return grace && !ours ? foreign_source(seen, {}, *grace) : std::nullopt;
-}
-
-/// What overrides one field of our file. The flag of a drop-in's field replaces all that the files
-/// say of it, whatever keys a map has.
-std::optional<std::string> overriding(const Kubelet& kubelet,
-                                      const char* flag,
-                                      const std::optional<config::Setting>& setting) {
-  if (!is_drop_in(kubelet.target)) {
-    const auto found = kubelet.overridden.find(flag);
-    return found == kubelet.overridden.end() ? std::nullopt : std::optional{found->second};
-  }
-  if (config::flag_value(kubelet.arguments, flag)) {
-    return "--" + std::string{flag};
-  }
-  const std::string folder = kubelet.file.substr(0, kubelet.file.rfind('/') + 1);
-  if (setting && setting->source.starts_with(folder) && setting->source > kubelet.file) {
-    return setting->source;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -113,40 +72,34 @@ std::optional<std::string> shadowed_by(const Observation& observation, const Siz
   if (!observation.kubelet) {
     return std::nullopt;
   }
-  const Kubelet& kubelet = *observation.kubelet;
-  const config::KubeletSettings& settings = kubelet.loaded.settings;
-  using Field = std::pair<const char*, std::optional<config::Setting>>;
-  std::vector<Field> fields = {
-      {"eviction-hard", memory_in(settings.eviction_hard)},
-      {"eviction-minimum-reclaim", memory_in(settings.eviction_minimum_reclaim)}};
+  std::vector<const char*> flags = {"eviction-hard", "eviction-minimum-reclaim"};
   if (sizing.soft) {
-    fields.emplace_back("eviction-soft", memory_in(settings.eviction_soft));
-    fields.emplace_back("eviction-soft-grace-period",
-                        memory_in(settings.eviction_soft_grace_period));
-    fields.emplace_back("eviction-max-pod-grace-period", settings.eviction_max_pod_grace_period);
+    flags.insert(flags.end(),
+                 {"eviction-soft", "eviction-soft-grace-period", "eviction-max-pod-grace-period"});
   }
-  for (const auto& [flag, setting] : fields) {
-    if (std::optional<std::string> source = overriding(kubelet, flag, setting)) {
-      return source;
+  const std::map<std::string, std::string>& overridden = observation.kubelet->overridden;
+  for (const char* flag : flags) {
+    if (const auto found = overridden.find(flag); found != overridden.end()) {
+      return found->second;
     }
   }
   return std::nullopt;
 }
 
 std::optional<std::string> soft_in_use(const Observation& seen) {
-  const config::KubeletSettings* settings = settings_of(seen);
-  if (settings == nullptr) {
+  if (!seen.kubelet) {
     return std::nullopt;
   }
-  for (const auto& [signal, setting] : settings->eviction_soft.value_or(config::SettingMap{})) {
-    if (const auto source = foreign_source(seen, signal, setting)) {
+  const config::KubeletSettings& others = seen.kubelet->without_file;
+  for (const auto& [signal, setting] : others.eviction_soft.value_or(config::SettingMap{})) {
+    if (const auto source = foreign_source(setting)) {
       return fmt::format(
           "evictionSoft {} is set to {}, and evictionMaxPodGracePeriod 0 would change it",
           signal,
           *source);
     }
   }
-  if (const auto source = foreign_pod_grace(seen)) {
+  if (const auto source = foreign_source(others.eviction_max_pod_grace_period)) {
     return "evictionMaxPodGracePeriod is set to " + *source;
   }
   return std::nullopt;
@@ -178,10 +131,10 @@ Guard not_shadowed(const Observation& seen, const Sizing& sizing) {
 Guard foreign_value(const Observation& seen,
                     const Sizing& sizing,
                     const config::AgentConfig& config) {
-  const config::KubeletSettings* settings = settings_of(seen);
-  if (settings == nullptr) {
+  if (!seen.kubelet) {
     return {"foreign-value", std::nullopt, "no kubelet found"};
   }
+  const config::KubeletSettings& others = seen.kubelet->without_file;
   const std::optional<std::string>& content = seen.kubelet->file_content;
   if (content && !config::has_mark(*content)) {
     return {"foreign-value",
@@ -189,11 +142,11 @@ Guard foreign_value(const Observation& seen,
             seen.kubelet->file + " does not carry the agent's mark: never touched"};
   }
   const std::array<std::pair<const char*, const std::optional<config::SettingMap>*>, 3> maps = {
-      {{"evictionHard", &settings->eviction_hard},
-       {"evictionSoft", &settings->eviction_soft},
-       {"evictionMinimumReclaim", &settings->eviction_minimum_reclaim}}};
+      {{"evictionHard", &others.eviction_hard},
+       {"evictionSoft", &others.eviction_soft},
+       {"evictionMinimumReclaim", &others.eviction_minimum_reclaim}}};
   for (const auto& [name, map] : maps) {
-    if (const auto source = foreign_in(seen, *map)) {
+    if (const auto source = foreign_source(memory_in(*map))) {
       return {"foreign-value",
               config.override_foreign,
               fmt::format("{} memory.available is set to {}; {}",

@@ -143,6 +143,7 @@ void fields(A& archive, T& value) {
   archive(value.pid, value.embedded, value.arguments, value.supervisor, value.start);
   archive(value.version, value.version_source, value.target, value.target_reason, value.file);
   archive(value.arguments_file, value.file_content, value.root_dir, value.loaded);
+  archive(value.without_file);
   archive(value.overridden, value.committed, value.proven, value.withdrawn, value.problems);
 }
 

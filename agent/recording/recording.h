@@ -29,7 +29,7 @@ struct Moment {
 };
 
 /// What a recording begins with: its name and version.
-inline constexpr std::string_view kRecordingMagic = "evagrec4";
+inline constexpr std::string_view kRecordingMagic = "evagrec5";
 /// No record is longer; one that would be is left out.
 inline constexpr std::size_t kLongestRecord = std::size_t{2} << 20;
 

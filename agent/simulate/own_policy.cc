@@ -145,6 +145,7 @@ Observation OwnPolicy::observe(const ModelNode& node, double now) const {
     kubelet.loaded.settings.kube_reserved = config::SettingMap{
         {"memory", {config::render_quantity(bytes(node.spec().reserved)), "--kube-reserved"}}};
   }
+  kubelet.without_file = kubelet.loaded.settings;
   kubelet.committed = in_force_.value_or("");
   kubelet.proven = in_force_.has_value();
   kubelet.withdrawn = in_force_ && !file_;

@@ -58,13 +58,11 @@ TEST(ArchiveText, HasWhatTheGuardsAskOfTheKubelet) {
   unknown.kubelet->problems = {
       Error{ErrorKind::kUnsupported, "a", 2, "its flags are unknown", "move them"}};
   Observation foreign = plain;
-  foreign.kubelet->loaded.settings.eviction_hard = {
+  foreign.kubelet->without_file.eviction_hard = {
       {config::kMemoryAvailable, {"512Mi", "--eviction-hard"}}};
-  Observation own = foreign;
-  own.kubelet->committed = config::render_kubelet_args({.hard = 512_MiB}, {});
   using Pair = std::pair<const Observation&, const Observation&>;
   for (const auto& [with, without] :
-       {Pair{overridden, plain}, Pair{unknown, plain}, Pair{own, foreign}}) {
+       {Pair{overridden, plain}, Pair{unknown, plain}, Pair{foreign, plain}}) {
     const Result<Observation> again = from_archive(to_archive(with));
     ASSERT_TRUE(again);
     EXPECT_EQ(decided(*again), decided(with));

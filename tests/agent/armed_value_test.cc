@@ -117,7 +117,7 @@ TEST(ArmedValue, AnotherInstrumentThatProtectsNoMoreWaitsForADay) {
   const Observation late = with_file(node(), {.hard = half, .soft = full_hard()});
   EXPECT_FALSE(asks_for_less(plan_of(late))) << "it kills one poll later";
   Observation others = both;
-  others.kubelet->loaded.settings.eviction_max_pod_grace_period = {"30", "/etc/kubelet.conf"};
+  others.kubelet->without_file.eviction_max_pod_grace_period = {"30", "/etc/kubelet.conf"};
   EXPECT_FALSE(asks_for_less(plan_of(others)));
 }
 
@@ -137,8 +137,9 @@ Observation with_static_memory_manager(const std::string& reserved_memory) {
   settings.memory_manager_policy = {"Static", "/etc/kubelet.conf"};
   settings.kube_reserved.reset();
   settings.system_reserved = {{"memory", {"1Gi", "/etc/kubelet.conf"}}};
-  settings.eviction_hard = {{"memory.available", {"1Gi", seen.kubelet->file}}};
   settings.reserved_memory = {{"0", {reserved_memory, "/etc/kubelet.conf"}}};
+  seen.kubelet->without_file = settings;
+  settings.eviction_hard = {{"memory.available", {"1Gi", seen.kubelet->file}}};
   return seen;
 }
 
@@ -166,6 +167,7 @@ TEST(ArmedValue, ThatTheStaticMemoryManagerCountsIsNotWithdrawn) {
   EXPECT_EQ(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
   EXPECT_FALSE(unsafe_alone(plan_of(seen)));
   kubelet.loaded.settings.memory_manager_policy.reset();
+  kubelet.without_file.memory_manager_policy.reset();
   EXPECT_NE(decide(plan_of(seen), {.mode = Mode::kEnforce}).act, Act::kNothing);
   EXPECT_TRUE(unsafe_alone(plan_of(seen)));
 }
@@ -232,7 +234,7 @@ TEST(ArmedValue, WithdrawnStaysAwayWhereAnyDoubtIs) {
   EXPECT_FALSE(restores(with_room(withdrawn(full_hard() + 64_MiB), full_hard())))
       << "the plan's fits, this one does not";
   Observation foreign = good;
-  foreign.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
+  foreign.kubelet->without_file.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
   EXPECT_FALSE(restores(foreign)) << "guard foreign-value";
   Observation unknown = good;
   unknown.pods.front().request.reset();

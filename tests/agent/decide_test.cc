@@ -55,8 +55,8 @@ TEST(Decide, StageKeepsTheValueBesideItsFile) {
 
 TEST(Decide, AStagedValueThatAGuardRefusesIsRemoved) {
   Observation seen = node();
-  seen.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi",
-                                                                               "--eviction-hard"};
+  seen.kubelet->without_file.eviction_hard.emplace()["memory.available"] = {"1Gi",
+                                                                            "--eviction-hard"};
   for (const Mode mode : {Mode::kStage, Mode::kEnforce}) {
     EXPECT_EQ(decide(plan_of(seen), {.mode = mode, .staged = "old"}).act, Act::kUnstage);
     EXPECT_EQ(decide(plan_of(seen), {.mode = mode}).act, Act::kNothing);
@@ -101,8 +101,9 @@ TEST(Decide, AHardValueThatWouldRejectPodsIsShrunkOrWithdrawn) {
     ASSERT_TRUE(content);
     EXPECT_LE(content->hard.value_or(Bytes{}), hard - 1_GiB);
     Observation unknown = tight;
-    unknown.kubelet->loaded.settings.eviction_soft.emplace()["memory.available"] = {"1Gi", "--x"};
-    unknown.kubelet->loaded.settings.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
+    unknown.kubelet->without_file.eviction_soft.emplace()["memory.available"] = {"1Gi", "--x"};
+    unknown.kubelet->without_file.eviction_hard.emplace()["memory.available"] = {"1Gi", "--x"};
+    unknown.kubelet->loaded.settings = unknown.kubelet->without_file;
     EXPECT_EQ(decide(plan_of(unknown), {.mode = mode}).act, Act::kWithdraw);
   }
 }
@@ -171,7 +172,7 @@ TEST(Decide, ProtectsPodsAlsoUnderPressureAndInQuarantine) {
 // Checked with the kubelet's own rules before it touches the disk.
 TEST(Decide, AValueThatTheKubeletWouldNotStartWithIsNotWritten) {
   Observation seen = node();
-  seen.kubelet->loaded.settings.eviction_minimum_reclaim.emplace()["nodefs.available"] = {
+  seen.kubelet->without_file.eviction_minimum_reclaim.emplace()["nodefs.available"] = {
       "ten", "/etc/kubelet.conf"};
   const Plan plan = plan_of(seen);
   EXPECT_EQ(plan.file_content, "");
@@ -192,7 +193,7 @@ TEST(Decide, NothingIsAppliedBesideAFileThatTheKubeletRefuses) {
 TEST(Decide, ASoftValueWhoseGraceAFlagReplacesIsNotApplied) {
   Observation seen = with_room(node(), 512_MiB);
   ASSERT_EQ(plan_of(seen).sizing.instrument, Instrument::kSoft);
-  seen.kubelet->arguments.emplace_back("--eviction-soft-grace-period=nodefs.available=5m");
+  seen.kubelet->overridden = {{"eviction-soft-grace-period", "--eviction-soft-grace-period"}};
   EXPECT_EQ(outcome(plan_of(seen)), PlanOutcome::kRefused);
 }
 

@@ -28,6 +28,7 @@ class FindK3s : public FindKubelet {
          .cgroup = "/system.slice/" + unit,
          .exe = "/var/lib/rancher/k3s/data/5a7b0c/bin/k3s"});
     tree_.file("etc/systemd/system/" + unit, "ExecStart=/usr/local/bin/k3s " + verb + " \\\n");
+    tree_.directory("var/lib/rancher/k3s/agent");
   }
 };
 
@@ -109,10 +110,58 @@ TEST_F(FindK3s, WithoutAUnitIsAProblem) {
   EXPECT_THAT(kubelet->problems[0].what, HasSubstr("flags k3s was started with are unknown"));
 }
 
-TEST_F(FindK3s, BadConfigurationIsAProblem) {
+TEST_F(FindK3s, DoesNotStartWithABadConfiguration) {
   add_k3s();
   tree_.file("etc/rancher/k3s/config.yaml", "kubelet-arg: [\n");
-  EXPECT_THAT(find()->problems, SizeIs(1));
+  EXPECT_THAT(find()->loaded.errors, ElementsAre(HasSubstr("/etc/rancher/k3s/config.yaml:2: ")));
+}
+
+TEST_F(FindK3s, TakesArgumentsOnlyWhereItsDataIs) {
+  using namespace std::string_literals;
+  add_k3s();
+  config_.kubelet_version = config::KubeletVersion{1, 31, 9, ""};
+  EXPECT_EQ(find()->target, Target::kK3sArgs);
+  config_.kubelet_version->minor = 32;
+  EXPECT_EQ(find()->target, Target::kNone);
+  EXPECT_THAT(find()->target_reason, HasSubstr("k3s/agent/etc/kubelet.conf.d is not there"));
+  config_.kubelet_version.reset();
+  tree_.file("proc/2000/environ", "K3S_DATA_DIR=/data/k3s\0"s);
+  EXPECT_EQ(find()->target, Target::kNone);
+  EXPECT_THAT(find()->target_reason, HasSubstr("/data/k3s/agent is not there"));
+  tree_.directory("data/k3s/agent/etc/kubelet.conf.d");
+  EXPECT_EQ(find()->file, "/data/k3s/agent/etc/kubelet.conf.d/60-eviction-agent.conf");
+}
+
+TEST_F(FindK3s, OurArgumentsHideNothingThatOthersSet) {
+  add_k3s();
+  tree_.file("etc/rancher/k3s/config.yaml",
+             "kubelet-arg: ['eviction-hard=memory.available<2Gi']\n");
+  tree_.file("etc/rancher/k3s/config.yaml.d/99-z50-eviction-agent.yaml",
+             "kubelet-arg+: ['eviction-hard=memory.available<1Gi']\n");
+  auto kubelet = find();
+  EXPECT_EQ(kubelet->loaded.settings.eviction_hard->at("memory.available").value, "1Gi");
+  EXPECT_EQ(kubelet->without_file.eviction_hard->at("memory.available").value, "2Gi");
+  EXPECT_THAT(kubelet->overridden, IsEmpty());
+  tree_.file("etc/systemd/system/k3s.service",
+             "ExecStart=k3s server --kubelet-arg eviction-hard=memory.available<3Gi\n");
+  kubelet = find();
+  EXPECT_EQ(kubelet->without_file.eviction_hard->at("memory.available").value, "3Gi");
+  EXPECT_EQ(kubelet->overridden["eviction-hard"], "--kubelet-arg in ExecStart of its unit");
+}
+
+TEST_F(FindK3s, LearnsItsVersionFromItsNodeObject) {
+  add_k3s();
+  auto kubelet = find();
+  ASSERT_EQ(kubelet->target, Target::kK3sArgs);
+  cgroup::Buffer buffer;
+  config_.kubelet_version = config::KubeletVersion{1, 32, 1, "+k3s1"};
+  learn_version(*kubelet,
+                config_,
+                *cgroup::Directory::open(tree_.path("proc")),
+                *cgroup::Directory::open(tree_.path()),
+                buffer);
+  EXPECT_EQ(kubelet->target, Target::kNone);
+  EXPECT_EQ(kubelet->version_source, "its Node object");
 }
 
 TEST_F(FindK3s, OfAContainerImageRunsUnderItsOwnName) {

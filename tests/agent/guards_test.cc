@@ -202,22 +202,7 @@ TEST_F(GuardsTest, PressureIsNotCalm) {
   EXPECT_EQ(guard("calm", hard(1_GiB)).ok, std::nullopt);
 }
 
-TEST_F(GuardsTest, AFlagShadowsADropIn) {
-  seen.kubelet->arguments.emplace_back("--eviction-hard=nodefs.available<5%");
-  const Guard shadowed = guard("not-shadowed", hard(1_GiB));
-  EXPECT_EQ(shadowed.ok, false);
-  EXPECT_THAT(shadowed.reason, HasSubstr("--eviction-hard"));
-}
-
-// RKE2 up to 1.31 passes its defaults as flags: there our file becomes one, too.
-TEST_F(GuardsTest, TheDistributionsOwnFlagIsNoShadowForArgs) {
-  seen.kubelet->target = Target::kRke2Args;
-  seen.kubelet->arguments = {"--eviction-hard=imagefs.available<5%,nodefs.available<5%"};
-  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
-}
-
-TEST_F(GuardsTest, ALaterFileOfArgumentsShadowsWhatItSays) {
-  seen.kubelet->target = Target::kRke2Args;
+TEST_F(GuardsTest, WhatOverridesOurFileShadowsWhatItSays) {
   seen.kubelet->overridden = {{"eviction-hard", "/etc/rancher/rke2/config.yaml.d/99-z90.yaml"}};
   const Guard shadowed = guard("not-shadowed", hard(1_GiB));
   EXPECT_EQ(shadowed.ok, false);
@@ -228,17 +213,6 @@ TEST_F(GuardsTest, ALaterFileOfArgumentsShadowsWhatItSays) {
     EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false) << flag;
     EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true) << "there is nothing soft in our file";
   }
-}
-
-TEST_F(GuardsTest, ALaterDropInShadowsAnEarlierOneDoesNot) {
-  auto& map = seen.kubelet->loaded.settings.eviction_hard.emplace();
-  map["memory.available"] = {"1Gi", std::string{kFolder} + "/90-admin.conf"};
-  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, false);
-  map["memory.available"] = {"1Gi", std::string{kFolder} + "/50-admin.conf"};
-  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
-  map.clear();
-  map["nodefs.available"] = {"5%", std::string{kFolder} + "/90-admin.conf"};
-  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
 }
 
 // With an administrator's empty drop-in beside ours a restarted kubelet would not start.
@@ -260,40 +234,6 @@ TEST_F(GuardsTest, FlagsThatAreNotSeenMayShadow) {
   const Guard unsure = guard("not-shadowed", hard(1_GiB));
   EXPECT_EQ(unsure.ok, std::nullopt);
   EXPECT_THAT(unsure.reason, HasSubstr("the flags are unknown"));
-}
-
-TEST_F(GuardsTest, AFlagShadowsTheSoftSettingsOfADropIn) {
-  for (const char* flag : {"--eviction-soft=",
-                           "--eviction-soft-grace-period=nodefs.available=5m",
-                           "--eviction-max-pod-grace-period=60"}) {
-    SCOPED_TRACE(flag);
-    const std::vector<std::string> before = seen.kubelet->arguments;
-    seen.kubelet->arguments.emplace_back(flag);
-    const Guard shadowed = guard("not-shadowed", soft(1_GiB));
-    EXPECT_EQ(shadowed.ok, false);
-    EXPECT_THAT(flag, HasSubstr(shadowed.reason.substr(0, shadowed.reason.find(' '))));
-    EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true) << "there is nothing soft in our file";
-    seen.kubelet->arguments = before;
-  }
-}
-
-TEST_F(GuardsTest, ALaterDropInShadowsTheSoftSettingsOfOurs) {
-  config::KubeletSettings& settings = seen.kubelet->loaded.settings;
-  const config::Setting later{"300", std::string{kFolder} + "/90-admin.conf"};
-  const config::Setting earlier{"300", std::string{kFolder} + "/50-admin.conf"};
-  for (auto* map : {&settings.eviction_soft, &settings.eviction_soft_grace_period}) {
-    map->emplace()["memory.available"] = later;
-    EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false);
-    EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
-    (**map)["memory.available"] = earlier;
-    EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, true);
-    map->reset();
-  }
-  settings.eviction_max_pod_grace_period = later;
-  EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, false);
-  EXPECT_EQ(guard("not-shadowed", hard(1_GiB)).ok, true);
-  settings.eviction_max_pod_grace_period = earlier;
-  EXPECT_EQ(guard("not-shadowed", soft(1_GiB)).ok, true);
 }
 
 TEST_F(GuardsTest, AFreshNodeOrKubeletIsNotSettled) {
@@ -398,7 +338,7 @@ TEST_F(GuardsTest, Versions) {
 }
 
 TEST_F(GuardsTest, AnAdministratorsValueIsLeftAlone) {
-  auto& map = seen.kubelet->loaded.settings.eviction_hard.emplace();
+  auto& map = seen.kubelet->without_file.eviction_hard.emplace();
   map["memory.available"] = {"1Gi", std::string{kFolder} + "/50-admin.conf"};
   const Guard foreign = guard("foreign-value", hard(1_GiB));
   EXPECT_EQ(foreign.ok, false);
@@ -407,12 +347,9 @@ TEST_F(GuardsTest, AnAdministratorsValueIsLeftAlone) {
   EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
 }
 
-TEST_F(GuardsTest, TheKubeletsDefaultAndOurOwnValueAreNotForeign) {
-  auto& map = seen.kubelet->loaded.settings.eviction_hard.emplace();
+TEST_F(GuardsTest, TheKubeletsDefaultIsNotForeign) {
+  auto& map = seen.kubelet->without_file.eviction_hard.emplace();
   map["memory.available"] = {"100Mi", config::kKubeletDefault};
-  EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
-  map["memory.available"] = {"1Gi", seen.kubelet->file};
-  seen.kubelet->file_content = std::string{config::kMark} + "\n";
   EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
 }
 
@@ -423,50 +360,22 @@ TEST_F(GuardsTest, AFileOfOurNameWithoutOurMarkIsNeverTouched) {
 }
 
 TEST_F(GuardsTest, SomebodysSoftThresholdRefusesOursOnly) {
-  seen.kubelet->loaded.settings.eviction_soft =
+  seen.kubelet->without_file.eviction_soft =
       config::SettingMap{{"nodefs.available", {"10%", "/etc/kubelet.conf"}}};
   EXPECT_EQ(guard("foreign-value", soft(1_GiB)).ok, false);
   EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
   EXPECT_TRUE(bounds(seen, memory, Need{}, circumstances).no_soft);
 }
 
-// Our file of arguments reaches the kubelet as the same flags that an administrator may use.
-TEST_F(GuardsTest, OfFlagsOnlyWhatOurFileSaysIsOurs) {
+// Our file hides in the settings in force what others set beside it.
+TEST_F(GuardsTest, WhatOthersSetIsSeenBesideOurFile) {
   Kubelet& kubelet = *seen.kubelet;
-  config::KubeletSettings& settings = kubelet.loaded.settings;
-  kubelet.target = Target::kRke2Args;
-  kubelet.file_content =
-      config::render_kubelet_args({.hard = 1_GiB, .soft = 2_GiB, .reclaim = 256_MiB}, {});
-  const config::SettingMap our_soft = {{"memory.available", {"2Gi", "--eviction-soft"}}};
-  settings.eviction_hard = {{"memory.available", {"1Gi", "--eviction-hard"}}};
-  settings.eviction_soft = our_soft;
-  settings.eviction_minimum_reclaim = {
-      {"memory.available", {"256Mi", "--eviction-minimum-reclaim"}}};
-  settings.eviction_max_pod_grace_period = {"0", "--eviction-max-pod-grace-period"};
-  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, true);
-
-  settings.eviction_soft->emplace("nodefs.available", config::Setting{"15%", "--eviction-soft"});
-  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false) << "an administrator's, kept";
-  EXPECT_EQ(guard("foreign-value", hard(1_GiB)).ok, true);
-  settings.eviction_soft = our_soft;
-  settings.eviction_max_pod_grace_period->value = "60";
-  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false);
-  settings.eviction_max_pod_grace_period->value = "0";
-  settings.eviction_hard->at("memory.available").value = "3Gi";
-  EXPECT_EQ(guard("foreign-value", soft(2_GiB)).ok, false) << "not what our file says";
-}
-
-// A file that was made smaller, or withdrawn, while the kubelet runs on with what it said before.
-TEST_F(GuardsTest, WhatWasPutInForceByFlagsStaysOurs) {
-  Kubelet& kubelet = *seen.kubelet;
-  kubelet.target = Target::kRke2Args;
-  kubelet.committed = config::render_kubelet_args({.hard = 3_GiB, .reclaim = 256_MiB}, {});
-  kubelet.loaded.settings.eviction_hard = {{"memory.available", {"3Gi", "--eviction-hard"}}};
-  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, true);
-  kubelet.file_content = config::render_kubelet_args({.hard = 1_GiB, .reclaim = 256_MiB}, {});
-  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, true);
-  kubelet.loaded.settings.eviction_hard->at("memory.available").value = "4Gi";
-  EXPECT_EQ(guard("foreign-value", hard(2_GiB)).ok, false);
+  kubelet.file_content = config::render_drop_in({.hard = 1_GiB});
+  kubelet.loaded.settings.eviction_hard = {{"memory.available", {"1Gi", kubelet.file}}};
+  kubelet.without_file.eviction_hard = {{"memory.available", {"2Gi", "/etc/kubelet.conf"}}};
+  const Guard foreign = guard("foreign-value", hard(1_GiB));
+  EXPECT_EQ(foreign.ok, false);
+  EXPECT_THAT(foreign.reason, HasSubstr("2Gi by /etc/kubelet.conf"));
 }
 
 TEST_F(GuardsTest, WithoutAKubeletNothingIsSureAndNothingCrashes) {

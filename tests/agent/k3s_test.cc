@@ -25,14 +25,26 @@ constexpr const char* kDefaultHard = "--eviction-hard=imagefs.available<5%,nodef
 constexpr const char* kDefaultReclaim =
     "--eviction-minimum-reclaim=imagefs.available=10%,nodefs.available=10%";
 
+struct Composed : K3sKubelet {
+  std::string config_folder;
+  std::vector<Error> errors;
+  std::vector<Error> problems;
+};
+
 class K3s : public testing::Test {
  protected:
+  [[nodiscard]] Composed compose(const K3sStart& start) const {
+    const auto root = cgroup::Directory::open(tree_.path());
+    cgroup::Buffer buffer;
+    const K3sConfig config = read_k3s_config(*root, start, {}, buffer);
+    return {compose_k3s(*root, config), config.folder, config.errors, config.problems};
+  }
+
   /// command: what follows "k3s server".
-  K3sKubelet read(const std::vector<std::string>& command = {}, const std::string& config = {}) {
+  Composed read(const std::vector<std::string>& command = {}, const std::string& config = {}) {
     K3sStart start{.command = {"/usr/local/bin/k3s", "server"}, .config_file = config};
     start.command.insert(start.command.end(), command.begin(), command.end());
-    cgroup::Buffer buffer;
-    return read_k3s(*cgroup::Directory::open(tree_.path()), start, buffer);
+    return compose(start);
   }
 
   void drop_in(const std::string& name, const std::string& text) {
@@ -43,7 +55,7 @@ class K3s : public testing::Test {
 };
 
 TEST_F(K3s, WithoutConfigurationHasTheDefaultsOf131) {
-  const K3sKubelet kubelet = read();
+  const Composed kubelet = read();
   EXPECT_EQ(kubelet.data_dir, "/var/lib/rancher/k3s");
   EXPECT_EQ(kubelet.config_folder, "/etc/rancher/k3s/config.yaml.d");
   EXPECT_FALSE(kubelet.config_dir);
@@ -53,7 +65,7 @@ TEST_F(K3s, WithoutConfigurationHasTheDefaultsOf131) {
 
 TEST_F(K3s, From132HasADropInDirectoryAndNoSuchFlags) {
   tree_.directory(kDropIns);
-  const K3sKubelet kubelet = read();
+  const Composed kubelet = read();
   EXPECT_TRUE(kubelet.config_dir);
   EXPECT_THAT(kubelet.arguments,
               ElementsAre("--config-dir=/var/lib/rancher/k3s/agent/etc/kubelet.conf.d"));
@@ -110,7 +122,7 @@ TEST_F(K3s, DropInsEndInYamlOrYmlOfAnyCase) {
   drop_in("7.yaml/8.yaml", "kubelet-arg+: x=1\n");
   EXPECT_THAT(read().arguments,
               ElementsAre("--a=1", "--b=1", "--c=1", "--d=1", kDefaultHard, kDefaultReclaim));
-  EXPECT_THAT(read().problems, IsEmpty());
+  EXPECT_THAT(read().errors, IsEmpty());
 }
 
 TEST_F(K3s, CommandLineFollowsTheFiles) {
@@ -143,6 +155,27 @@ TEST_F(K3s, DataDirMayBeElsewhere) {
   EXPECT_EQ(read().data_dir, "/var/lib/rancher/k3s");
 }
 
+// Source: k3s v1.36 pkg/cli/cmds: the flag, which a file's key stands for, comes before its
+// variable.
+TEST_F(K3s, DataDirMayComeFromTheEnvironment) {
+  const K3sStart start{.command = {"/usr/local/bin/k3s", "server"}, .data_dir = "/e"};
+  tree_.directory("e/agent");
+  EXPECT_EQ(compose(start).data_dir, "/e");
+  EXPECT_TRUE(compose(start).has_agent);
+  tree_.file(kConfig, "data-dir: /f\n");
+  EXPECT_EQ(compose(start).data_dir, "/f");
+  EXPECT_FALSE(compose(start).has_agent);
+}
+
+TEST_F(K3s, DataDirIsWrittenInAnyWay) {
+  tree_.directory("a/b/agent/etc/kubelet.conf.d");
+  for (const char* data_dir : {"/a/b/", "/a//b", "//a/./b//", "/a/x/../b"}) {
+    EXPECT_THAT(read({"-d", data_dir}).arguments,
+                ElementsAre("--config-dir=/a/b/agent/etc/kubelet.conf.d"))
+        << data_dir;
+  }
+}
+
 TEST_F(K3s, ConfigFileMayBeElsewhere) {
   tree_.file("opt/k3s.yaml", "kubelet-arg: a=1\n")
       .file("opt/k3s.yaml.d/1.yaml", "kubelet-arg+: b=1\n");
@@ -166,6 +199,8 @@ TEST_F(K3s, BadFilesAreReportedAndTheOthersStillCount) {
   };
 
   for (const Case& test : {Case{"no YAML", "kubelet-arg: [a=1\nb: {", 2},
+                           Case{"a reserved sign", "a: `b\n", 1},
+                           Case{"YAML 1.2", "%YAML 1.2\n---\na: b\n", 1},
                            Case{"tab", "a:\n\t- b\n", 2},
                            Case{"a list", "- kubelet-arg=a=1\n", 1},
                            Case{"a scalar", "kubelet-arg=a=1\n", 1},
@@ -175,12 +210,12 @@ TEST_F(K3s, BadFilesAreReportedAndTheOthersStillCount) {
     SCOPED_TRACE(test.name);
     drop_in("10.yaml", test.text);
     drop_in("20.yaml", "kubelet-arg+: z=1\n");
-    const K3sKubelet kubelet = read();
-    ASSERT_THAT(kubelet.problems, SizeIs(1));
-    EXPECT_EQ(kubelet.problems[0].kind, ErrorKind::kMalformed);
-    EXPECT_EQ(kubelet.problems[0].path, tree_.path("etc/rancher/k3s/config.yaml.d/10.yaml"));
-    EXPECT_EQ(kubelet.problems[0].line, test.line);
-    EXPECT_THAT(kubelet.problems[0].remedy, Not(IsEmpty()));
+    const Composed kubelet = read();
+    ASSERT_THAT(kubelet.errors, SizeIs(1));
+    EXPECT_EQ(kubelet.errors[0].kind, ErrorKind::kMalformed);
+    EXPECT_EQ(kubelet.errors[0].path, tree_.path("etc/rancher/k3s/config.yaml.d/10.yaml"));
+    EXPECT_EQ(kubelet.errors[0].line, test.line);
+    EXPECT_THAT(kubelet.errors[0].remedy, Not(IsEmpty()));
     EXPECT_THAT(kubelet.arguments, Contains("--z=1"));
   }
 }
@@ -188,45 +223,42 @@ TEST_F(K3s, BadFilesAreReportedAndTheOthersStillCount) {
 TEST_F(K3s, FilesThatCannotBeReadAreReported) {
   tree_.directory(kConfig);
   tree_.file("etc/rancher/k3s/config.yaml.d", "");
-  EXPECT_THAT(read().problems, SizeIs(2));
+  EXPECT_THAT(read().errors, SizeIs(2));
 }
 
 TEST_F(K3s, EmptyFilesAndForeignContentAreFine) {
   tree_.file(kConfig, "");
   drop_in("1.yaml", "# nothing but a comment\n");
-  drop_in("2.yaml",
-          "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n[a, b]: c\n");
+  drop_in("2.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n");
   drop_in("3.yaml", "kubelet-arg:\n- ''\n- ~\n");
-  const K3sKubelet kubelet = read();
-  EXPECT_THAT(kubelet.problems, IsEmpty());
+  const Composed kubelet = read();
+  EXPECT_THAT(kubelet.errors, IsEmpty());
   EXPECT_THAT(kubelet.arguments, ElementsAre(kDefaultHard, kDefaultReclaim));
 }
 
 TEST_F(K3s, DeepNestingIsReported) {
   tree_.file(kConfig, std::string(100'000, '['));
-  EXPECT_THAT(read().problems, SizeIs(1));
+  EXPECT_THAT(read().errors, SizeIs(1));
   tree_.file(kConfig, "kubelet-arg: " + std::string(100'000, '{'));
-  EXPECT_THAT(read().problems, SizeIs(1));
+  EXPECT_THAT(read().errors, SizeIs(1));
 }
 
 TEST_F(K3s, AHugeFileIsReported) {
   tree_.file(kConfig, std::string((std::size_t{1} << 20) + 1, '#'));
-  const K3sKubelet kubelet = read();
-  ASSERT_THAT(kubelet.problems, SizeIs(1));
-  EXPECT_EQ(kubelet.problems[0].kind, ErrorKind::kTooLarge);
+  const Composed kubelet = read();
+  ASSERT_THAT(kubelet.errors, SizeIs(1));
+  EXPECT_EQ(kubelet.errors[0].kind, ErrorKind::kTooLarge);
 }
 
 TEST_F(K3s, AStartScriptIsReported) {
-  cgroup::Buffer buffer;
-  const auto root = cgroup::Directory::open(tree_.path());
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"/bin/sh", "-c", "exec k3s server --kubelet-arg=v=2"},
         std::vector<std::string>{"/usr/local/bin/k3s", "server", "$K3S_ARGS"}}) {
-    const K3sKubelet kubelet = read_k3s(*root, K3sStart{command, {}}, buffer);
+    const Composed kubelet = compose({.command = command});
     ASSERT_THAT(kubelet.problems, SizeIs(1));
     EXPECT_THAT(kubelet.problems[0].what, HasSubstr("ExecStart"));
   }
-  EXPECT_THAT(read_k3s(*root, {}, buffer).problems, IsEmpty()) << "an unknown one is the caller's";
+  EXPECT_THAT(compose({}).problems, IsEmpty()) << "an unknown one is the caller's";
 }
 
 /// Source: k3s v1.36 pkg/util/args.go GetArgs().

@@ -19,9 +19,7 @@ using config::TargetChoice;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Pair;
 using testing::SizeIs;
-using testing::UnorderedElementsAre;
 
 TEST_F(FindKubelet, OfRke2From132) {
   add_rke2();
@@ -101,49 +99,6 @@ TEST_F(FindKubelet, OfRke2Up131TakesArguments) {
   EXPECT_EQ(kubelet->version->minor, 31);
 }
 
-// Source: k3s v1.30 pkg/configfilearg/parser.go, which RKE2 uses: a key without a '+' replaces; and
-// see merge_kubelet_args(), apply_kubelet_flags().
-TEST_F(FindKubelet, OfRke2Up131MayHaveAFileThatOverridesOurArguments) {
-  const std::string folder = "etc/rancher/rke2/config.yaml.d/";
-  add({.pid = 900, .comm = "rke2"});
-  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet"}, .parent = 900});
-  tree_.file(folder + "99-max-pods.yaml", "kubelet-arg: max-pods=200\n");
-  tree_.file(folder + "99-z50-eviction-agent.yaml", "kubelet-arg+:\n- v=1\n");
-  tree_.file(folder + "99-z60.yaml", "kubelet-arg+:\n- v=2\n");
-  tree_.file(folder + "99-z70.yaml", "node-label: [a=b]\n");
-  tree_.file(folder + "99-z80.txt", "kubelet-arg: v=2\n");
-  tree_.file(folder + "99-z81.yaml",
-             "kubelet-arg+: [eviction-hard=nodefs.available<7%, "
-             "eviction-hard-=memory.available<7Gi, eviction-max-pod-grace-period=0]\n");
-  ASSERT_TRUE(find());
-  EXPECT_THAT(find()->overridden, IsEmpty());
-  const std::string last = "/" + folder + "99-z90.yml";
-  for (const char* text : {"kubelet-arg: v=3\n", "kubelet-arg: []\n"}) {
-    tree_.file(folder + "99-z90.yml", text);
-    EXPECT_THAT(find()->overridden,
-                UnorderedElementsAre(Pair("eviction-hard", last),
-                                     Pair("eviction-minimum-reclaim", last),
-                                     Pair("eviction-soft", last),
-                                     Pair("eviction-soft-grace-period", last),
-                                     Pair("eviction-max-pod-grace-period", last)));
-    EXPECT_THAT(find()->problems, IsEmpty());
-  }
-  using Case = std::pair<const char*, const char*>;
-  for (const auto& [argument, flag] :
-       {Case{"eviction-hard=nodefs.available<7%,memory.available<7Gi", "eviction-hard"},
-        Case{"--eviction_minimum_reclaim=memory.available=7Gi", "eviction-minimum-reclaim"},
-        Case{"eviction-soft=memory.available<7Gi", "eviction-soft"},
-        Case{"eviction-soft-grace-period=memory.available=1m", "eviction-soft-grace-period"},
-        Case{"eviction-max-pod-grace-period=30", "eviction-max-pod-grace-period"}}) {
-    tree_.file(folder + "99-z90.yml", std::string{"kubelet-arg+: [\""} + argument + "\"]\n");
-    EXPECT_THAT(find()->overridden, ElementsAre(Pair(flag, last))) << argument;
-  }
-  tree_.file(folder + "10-broken.yaml", "kubelet-arg: [\n");
-  const auto kubelet = find();
-  ASSERT_THAT(kubelet->problems, SizeIs(1));
-  EXPECT_THAT(to_text(kubelet->problems.front()), HasSubstr("10-broken.yaml"));
-}
-
 TEST_F(FindKubelet, OfRke2Up131RemembersTheArgumentsPutInForce) {
   const std::string file = "etc/rancher/rke2/config.yaml.d/99-z50-eviction-agent.yaml";
   add({.pid = 900, .comm = "rke2"});
@@ -211,6 +166,7 @@ TEST_F(FindKubelet, ConfigDirIsReadInAnySpelling) {
            std::vector<std::string>{"kubelet", "--config-dir=/etc/kubernetes/kubelet.d/"},
            std::vector<std::string>{
                "kubelet", "--config-dir", "/etc/kubernetes/kubelet.d//", "--v=2"},
+           std::vector<std::string>{"kubelet", "--config-dir=/etc//kubernetes/./kubelet.d"},
            std::vector<std::string>{
                "kubelet", "--config-dir=/x", "--config-dir=/etc/kubernetes/kubelet.d"},
        }) {
@@ -220,6 +176,15 @@ TEST_F(FindKubelet, ConfigDirIsReadInAnySpelling) {
     ASSERT_TRUE(kubelet);
     EXPECT_EQ(kubelet->target, Target::kKubeletDropin);
     EXPECT_EQ(kubelet->file, "/etc/kubernetes/kubelet.d/60-eviction-agent.conf");
+  }
+}
+
+TEST_F(FindKubelet, MergesDropInsFrom130) {
+  tree_.directory("d");
+  for (const int minor : {28, 29, 30}) {
+    add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet", "--config-dir=/d"}});
+    config_.kubelet_version = config::KubeletVersion{1, minor, 5, ""};
+    EXPECT_EQ(find()->target, minor < 30 ? Target::kNone : Target::kKubeletDropin) << minor;
   }
 }
 

@@ -101,6 +101,8 @@ void add_rke2(ConstructedNode& node, const Rke2& rke2) {
   if (rke2.minor >= 33) {
     node.checkpoint = CheckpointStyle::kAllocatedPods;
   }
+  node.files["usr/local/lib/systemd/system/rke2-" + rke2.role + ".service"] =
+      "[Service]\nExecStart=/usr/local/bin/rke2 " + rke2.role + "\n";
   node.files["etc/rancher/rke2/config.yaml.d/90-harvester-server.yaml"] =
       "kubelet-arg:\n- max-pods=200\n";
 }
