@@ -17,6 +17,8 @@
 namespace eviction::config {
 namespace {
 
+constexpr std::string_view kArgumentsKey = "kubelet-arg+";
+
 /// A YAML string in double quotes.
 std::string quoted(std::string_view text) {
   std::string quoted = "\"";
@@ -62,6 +64,19 @@ std::optional<std::string> memory_in_list(std::string_view list, char separator)
   return std::nullopt;
 }
 
+/// "a<5%,memory.available<1Gi" -> "a<5%".
+std::string without_memory(std::string_view list) {
+  std::string others;
+  while (!list.empty()) {
+    const std::string_view item = list.substr(0, list.find(','));
+    if (!item.starts_with(kMemoryAvailable)) {
+      others.append(others.empty() ? "" : ",").append(item);
+    }
+    list.remove_prefix(std::min(item.size() + 1, list.size()));
+  }
+  return others;
+}
+
 /// The quantities by the configuration's names, as text.
 using Values = std::map<std::string, std::string, std::less<>>;
 
@@ -95,7 +110,7 @@ Values values_of(const ConfigValue& root) {
       values.emplace(name.field, value->text);
     }
   }
-  if (const ConfigValue* const arguments = root.find("kubelet-arg+")) {
+  if (const ConfigValue* const arguments = root.find(kArgumentsKey)) {
     for (const ConfigValue& argument : arguments->items) {
       add_argument(values, argument.text);
     }
@@ -171,6 +186,25 @@ Result<MemoryEviction> parse_own_file(std::string_view text, const std::string& 
     *field = quantity->bytes;
   }
   return eviction;
+}
+
+RestatedFlags restated_in(std::string_view text) {
+  RestatedFlags restated;
+  const Result<ConfigDocument> document = parse_config_document(text, {});
+  const ConfigValue* const arguments = document ? document->root.find(kArgumentsKey) : nullptr;
+  if (arguments == nullptr) {
+    return restated;
+  }
+  for (const ConfigValue& argument : arguments->items) {
+    const std::size_t equals = argument.text.find('=');
+    const std::string_view flag = std::string_view{argument.text}.substr(0, equals);
+    if (flag == "eviction-hard") {
+      restated.eviction_hard = without_memory(argument.text.substr(equals + 1));
+    } else if (flag == "eviction-minimum-reclaim") {
+      restated.eviction_minimum_reclaim = without_memory(argument.text.substr(equals + 1));
+    }
+  }
+  return restated;
 }
 
 bool has_mark(std::string_view text) {

@@ -22,7 +22,8 @@ struct MemoryEviction {
   bool operator==(const MemoryEviction&) const = default;
 };
 
-/// A KubeletConfiguration drop-in with only memory.available in it (kubelet >= 1.32).
+/// A KubeletConfiguration drop-in with only memory.available in it (kubelet >= 1.30; of RKE2 and
+/// k3s >= 1.32).
 [[nodiscard]] std::string render_drop_in(const MemoryEviction& eviction);
 
 /// Signals the file for an older RKE2 or k3s has to restate, since a kubelet-arg replaces the
@@ -30,6 +31,8 @@ struct MemoryEviction {
 struct RestatedFlags {
   std::string eviction_hard;             ///< without memory.available; may be empty
   std::string eviction_minimum_reclaim;  ///< likewise
+
+  bool operator==(const RestatedFlags&) const = default;
 };
 
 /// An RKE2 or k3s config.yaml.d file (<= 1.31).
@@ -39,6 +42,9 @@ struct RestatedFlags {
 /// What a file of the agent says, drop-in or arguments: the inverse of the two above. Errors:
 /// kMalformed when it is none of theirs.
 [[nodiscard]] Result<MemoryEviction> parse_own_file(std::string_view text, const std::string& path);
+
+/// What such a file restates. Nothing for another text.
+[[nodiscard]] RestatedFlags restated_in(std::string_view text);
 
 /// Whether the text begins with the agent's mark.
 [[nodiscard]] bool has_mark(std::string_view text);

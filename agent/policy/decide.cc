@@ -111,6 +111,18 @@ Decision enforce(const Plan& plan, const Situation& situation) {
   return {Act::kApply, plan.file_content, "all guards hold"};
 }
 
+/// Whether our file of arguments restates others' flags as they are now.
+bool restates_others(const Plan& plan, const config::MemoryEviction& now) {
+  const std::string& content = *plan.observation.kubelet->file_content;
+  const config::RestatedFlags restated = config::restated_in(content);
+  const config::RestatedFlags wanted = config::restated_in(plan.file_content);
+  const Sizing& sizing = plan.sizing;
+  return plan.file_content.empty() ||
+         ((!now.hard || !sizing.hard || restated.eviction_hard == wanted.eviction_hard) &&
+          (!now.reclaim || !sizing.reclaim ||
+           restated.eviction_minimum_reclaim == wanted.eviction_minimum_reclaim));
+}
+
 /// What is to be done about the value that our file has. Absent: nothing of its own.
 std::optional<Decision> about_armed(const Plan& plan, const Situation& situation) {
   const auto& kubelet = plan.observation.kubelet;
@@ -330,7 +342,8 @@ bool is_armed(const Plan& plan) {
   const Bytes step = rounding_step(*plan.memory.capacity);
   const bool useless = (now->hard && *now->hard < sizing.hard_effective) ||
                        (now->soft && *now->soft < sizing.soft_effective);
-  return !useless && close(now->hard, sizing.hard, step) && close(now->soft, sizing.soft, step);
+  return !useless && close(now->hard, sizing.hard, step) && close(now->soft, sizing.soft, step) &&
+         restates_others(plan, *now);
 }
 
 bool asks_for_less(const Plan& plan) {

@@ -113,7 +113,8 @@ class LowerWatch {
 [[nodiscard]] std::optional<std::string> unsafe_alone(const Plan& plan);
 
 /// Whether our file has the plan's value, or one so close that a change is not worth a restart: two
-/// rounding steps, a fortieth of it, or upwards 64 MiB. Never one that fires too late to be of use.
+/// rounding steps, a fortieth of it, or upwards 64 MiB. Never one that fires too late to be of use,
+/// nor a file of arguments that restates another's flag as it was before.
 [[nodiscard]] bool is_armed(const Plan& plan);
 
 /// Whether the plan asks for something else than is armed that protects no more: eviction would not

@@ -172,6 +172,33 @@ TEST(ArmedValue, ThatTheStaticMemoryManagerCountsIsNotWithdrawn) {
   EXPECT_TRUE(unsafe_alone(plan_of(seen)));
 }
 
+// RKE2 up to 1.31: our flag comes after an administrator's and would keep his from being in force.
+TEST(ArmedValue, WhatItRestatesIsWrittenAnewAfterADay) {
+  Observation seen = node();
+  Kubelet& kubelet = *seen.kubelet;
+  kubelet.target = Target::kRke2Args;
+  kubelet.without_file.eviction_hard = {{"nodefs.available", {"5%", "--eviction-hard"}}};
+  kubelet.without_file.eviction_minimum_reclaim.reset();
+  kubelet.file_content = plan_of(seen).file_content;
+  ASSERT_THAT(*kubelet.file_content, testing::HasSubstr("nodefs.available<5%,memory.available<"));
+  kubelet.loaded.settings.eviction_hard = {{"nodefs.available", {"5%", "--eviction-hard"}},
+                                           {"memory.available", {"1Gi", "--eviction-hard"}}};
+  ASSERT_TRUE(is_armed(plan_of(seen)));
+
+  kubelet.without_file.eviction_hard->at("nodefs.available").value = "20%";
+  const Plan plan = plan_of(seen);
+  EXPECT_FALSE(is_armed(plan));
+  EXPECT_TRUE(asks_for_less(plan)) << "the value itself needs no restart now";
+  const Situation early{.mode = Mode::kEnforce, .lower_for = kSlowToLower / 2};
+  EXPECT_EQ(decide(plan, early).act, Act::kNothing);
+  const Decision decision = decide(plan, {.mode = Mode::kEnforce, .lower_for = kSlowToLower});
+  EXPECT_EQ(decision.act, Act::kApply);
+  EXPECT_THAT(decision.content, testing::HasSubstr("nodefs.available<20%,memory.available<"));
+
+  kubelet.without_file.eviction_hard->clear();
+  EXPECT_FALSE(is_armed(plan_of(seen))) << "nobody sets it any more";
+}
+
 /// The kubelet runs with this value, whose file the agent has taken away.
 Observation withdrawn(Bytes hard) {
   Observation seen = node();

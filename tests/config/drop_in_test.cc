@@ -86,6 +86,10 @@ TEST(OwnFile, ComesBackAsItWas) {
     EXPECT_EQ(parse_own_file(render_drop_in(eviction), "f"), eviction);
     EXPECT_EQ(parse_own_file(render_kubelet_args(eviction, restated), "f"), eviction);
     EXPECT_EQ(parse_own_file(render_kubelet_args(eviction, {}), "f"), eviction);
+    const RestatedFlags said{eviction.hard ? restated.eviction_hard : "",
+                             eviction.reclaim ? restated.eviction_minimum_reclaim : ""};
+    EXPECT_EQ(restated_in(render_kubelet_args(eviction, restated)), said);
+    EXPECT_EQ(restated_in(render_drop_in(eviction)), RestatedFlags{});
   }
 }
 
