@@ -286,11 +286,11 @@ ExitCode run_on_node(const CommandLine& line) {
 }
 
 /// With the whole file system as root, a relative path is one of the working directory, as it would
-/// be for a kubelet that is started here.
+/// be for a kubelet that is started here. An empty one is none.
 std::vector<std::string> absolute_paths(std::vector<std::string> arguments) {
   for (std::string& argument : arguments) {
     for (const std::string_view flag : {"--config=", "--config-dir="}) {
-      if (argument.starts_with(flag)) {
+      if (argument.starts_with(flag) && argument.size() > flag.size()) {
         const std::filesystem::path path = argument.substr(flag.size());
         argument = std::string{flag} + std::filesystem::absolute(path).string();
       }
