@@ -423,7 +423,9 @@ Outcome check_together(const std::set<std::string>& given) {
                               Pair{"trace", "weather"},
                               Pair{"recording", "hours"},
                               Pair{"recording", "mix"},
-                              Pair{"recording", "weather"}};
+                              Pair{"recording", "weather"},
+                              Pair{"csv", "output"},
+                              Pair{"csv", "config"}};
   for (const Pair& pair : kApart) {
     if (given.contains(pair.one) && given.contains(pair.other)) {
       return tl::unexpected{usage_error(std::string{"--"} + pair.one + " excludes --" + pair.other,

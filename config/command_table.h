@@ -113,6 +113,8 @@ inline constexpr CommandSet kNodeCommands = only(Command::kRun) | only(Command::
 inline constexpr CommandSet kWorkCommands = kNodeCommands | only(Command::kValidate) |
                                             only(Command::kStatus) | only(Command::kIncidents) |
                                             only(Command::kRecord);
+/// Those that look at a node, its processes and its memory; the others read files only.
+inline constexpr CommandSet kLookCommands = kNodeCommands | only(Command::kRecord);
 inline constexpr CommandSet kPrintCommands =
     (kWorkCommands & ~only(Command::kRun) & ~only(Command::kRecord)) | only(Command::kReplay) |
     only(Command::kSimulate) | only(Command::kVersion);
@@ -258,12 +260,12 @@ inline constexpr std::array kOptions{
                '\0',
                "ROOTFS",
                "Where the root of the host's file system is mounted. Default: /."},
-    OptionInfo{kWorkCommands,
+    OptionInfo{kLookCommands,
                "path.procfs",
                '\0',
                "DIR",
                "Where the host's proc is mounted. Default: ROOTFS/proc."},
-    OptionInfo{kWorkCommands,
+    OptionInfo{kLookCommands,
                "path.sysfs",
                '\0',
                "DIR",

@@ -36,14 +36,14 @@ _eviction_agent() {
 
 # What may follow the command.
 _eviction_agent_words() {
-    local common='--output --log-level --path.rootfs --path.procfs --path.sysfs --help'
+    local common='--output --log-level --path.rootfs --help'
     case $1 in
-        plan | check | rollback) echo "$common --config" ;;
+        plan | check | rollback) echo "$common --path.procfs --path.sysfs --config" ;;
         run)
             echo "--log-level --path.rootfs --path.procfs --path.sysfs --help --config" \
                 --textfile
             ;;
-        apply) echo "$common --config --dry-run" ;;
+        apply) echo "$common --path.procfs --path.sysfs --config --dry-run" ;;
         status) echo "$common" ;;
         incidents) echo "$common --since" ;;
         record)

@@ -312,6 +312,26 @@ TEST(CommandLine, RefusesWhatSimulateCannotDoTogether) {
   EXPECT_TRUE(parsed({"simulate", "--trace=a", "--capacity=1Gi"}).capacity);
 }
 
+// The moments as they were seen, whatever was decided.
+TEST(CommandLine, RefusesWhatReplayDoesNotUseForCsv) {
+  expect_refused({
+      {{"replay", "--csv", "-o", "json"}, "--csv excludes --output"},
+      {{"replay", "--config=/a", "--csv"}, "--csv excludes --config"},
+  });
+  EXPECT_TRUE(parsed({"replay", "--csv", "--path.rootfs=/host"}).csv);
+}
+
+TEST(CommandLine, RefusesWhereProcIsForWhatReadsFilesOnly) {
+  for (const char* command : {"status", "incidents", "validate", "replay", "simulate"}) {
+    expect_refused({{{command, "--path.procfs=/proc"}, "takes no --path.procfs"},
+                    {{command, "--path.sysfs=/sys"}, "takes no --path.sysfs"}});
+  }
+  for (const char* command : {"run", "plan", "check", "apply", "rollback"}) {
+    EXPECT_EQ(parsed({command, "--path.procfs=/p", "--path.sysfs=/s"}).sysfs, "/s");
+  }
+  EXPECT_EQ(parsed({"record", "f", "--path.procfs=/p"}).procfs, "/p");
+}
+
 TEST(CommandLine, RefusesWrongValues) {
   expect_refused({
       {{"plan", "-o", "xml"}, "--output: unknown \"xml\"; allowed: table|json|yaml"},

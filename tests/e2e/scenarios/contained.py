@@ -92,7 +92,7 @@ def contained(node: Node) -> None:
     machine.wait_for("the value is committed", lambda: phase(node) == "committed", 900, every=5)
     expect(node.kubelet_pid() != kubelet, "the kubelet was not restarted")
     expect_in_force(node, before)
-    say(machine.run(f"{CTR} tasks exec --exec-id status agent {PROGRAM} status {VIEW}").out)
+    say(machine.run(f"{CTR} tasks exec --exec-id status agent {PROGRAM} status --path.rootfs=/host").out)
 
     machine.check(f"{CTR} tasks kill --signal SIGTERM agent")
     machine.wait_for("it ends", lambda: "STOPPED" in machine.check(f"{CTR} tasks list"), 30)

@@ -213,7 +213,8 @@ class AgentPod:
 
     def says(self, command: str) -> Object:
         """Of a command run in the container."""
-        line = f"{PROGRAM} {command} {VIEW} -o json"
+        view = "--path.rootfs=/host" if command == "status" else VIEW
+        line = f"{PROGRAM} {command} {view} -o json"
         run = f"{CTR} tasks exec --exec-id {command} {self.container()} {line} 2>/dev/null"
         answer: Object = json.loads(self._node.machine.run(run).out)
         return answer
