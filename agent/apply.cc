@@ -298,7 +298,7 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
   cgroup::Buffer buffer;
   const Result<Kubelet> kubelet = host.proc ? find_kubelet(*host.proc, *host.root, config, buffer)
                                             : tl::unexpected{host.proc.error()};
-  const auto needed = needed_files(observe(host, config, buffer), config, *host.root);
+  const auto needed = needed_files(host, observe(host, config, buffer), config);
   const std::string last_changed = load_record(*host.root).record.file;
   const auto removed =
       remove_target_files(*host.root,

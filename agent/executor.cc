@@ -279,7 +279,7 @@ void Executor::remove_outdated(const Plan& plan) {
   if (!outdated) {
     return;
   }
-  const auto needed = needed_files(plan.observation, config_, *host_.root);
+  const auto needed = needed_files(host_, plan.observation, config_);
   if (const auto file = needed.find(*outdated); file != needed.end()) {
     problem(stays(host_.root->path_of(file->first), file->second));
     return;

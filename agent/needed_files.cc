@@ -20,22 +20,24 @@ void add_target(std::map<std::string, std::string>& files,
 
 }  // namespace
 
-std::map<std::string, std::string> needed_files(const Observation& seen,
-                                                const config::AgentConfig& config,
-                                                const cgroup::Directory& root) {
+std::map<std::string, std::string> needed_files(const Host& host,
+                                                const Observation& seen,
+                                                config::AgentConfig config) {
   std::map<std::string, std::string> files;
   if (!seen.kubelet) {
     return files;
   }
   add_target(files, seen, config);
-  if (const auto outdated = outdated_file(root, *seen.kubelet)) {
+  if (outdated_file(*host.root, *seen.kubelet)) {
     // The kubelet runs with its arguments, as if that were the target.
-    Observation before = seen;
-    before.kubelet->target = Target::kRke2Args;
-    before.kubelet->file = *outdated;
-    before.kubelet->file_content = read_file(root, *outdated).value_or(std::nullopt);
-    before.kubelet->committed.clear();
-    add_target(files, before, config);
+    config.target =
+        seen.kubelet->embedded ? config::TargetChoice::kK3sArgs : config::TargetChoice::kRke2Args;
+    cgroup::Buffer buffer;
+    if (const auto before = find_kubelet(*host.proc, *host.root, config, buffer)) {
+      Observation by_arguments = seen;
+      by_arguments.kubelet = *before;
+      add_target(files, by_arguments, config);
+    }
   }
   return files;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,14 +32,22 @@ class NeededFiles : public testing::Test {
  protected:
   /// reserved_memory: with 1Gi reserved for the system, 2Gi counts ours, too.
   void write_node(const std::string& reserved_memory, const std::string& hard = {}) {
+    const std::vector<std::string> arguments = {"memory-manager-policy=Static",
+                                                "kube-reserved=",
+                                                "system-reserved=memory=1Gi",
+                                                "reserved-memory=0:memory=" + reserved_memory};
     tests::ConstructedNode node = tests::named_node("mixed-128g");
+    // Behind Harvester's 99-max-pods.yaml, which replaces what stands before it.
+    std::string& configuration = node.files["etc/rancher/rke2/config.yaml.d/99-reserved.yaml"];
+    configuration = "kubelet-arg+:\n";
+    for (const std::string& argument : arguments) {
+      configuration += "- \"" + argument + "\"\n";
+    }
     for (tests::ConstructedProcess& process : node.processes) {
       if (!process.argv.empty() && process.argv.front() == "kubelet") {
-        process.argv.insert(process.argv.end(),
-                            {"--memory-manager-policy=Static",
-                             "--kube-reserved=",
-                             "--system-reserved=memory=1Gi",
-                             "--reserved-memory=0:memory=" + reserved_memory});
+        for (const std::string& argument : arguments) {
+          process.argv.push_back("--" + argument);
+        }
         if (!hard.empty()) {
           process.argv.push_back("--eviction-hard=" + hard);
         }
