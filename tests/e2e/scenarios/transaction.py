@@ -220,9 +220,7 @@ def agent_restarts(node: Node) -> None:
         "the agent has seen what this run uses", lambda: is_proven(node), 600, every=10
     )
     stop_and_start(node, value)
-    node.machine.wait_for(
-        "it is in force", lambda: status(node).get("in_force", {}).get("state") == "in-force", 120
-    )
+    node.machine.wait_for("it is in force", lambda: shows_in_force(node), 120)
     expect_in_force(node, before)
     node.restart_kubelet()
     node.await_running("vm", "container")
@@ -242,6 +240,12 @@ def agent_restarts(node: Node) -> None:
         every=5,
     )
     expect_in_force(node, before)
+
+
+def shows_in_force(node: Node) -> bool:
+    """By status, which has nothing there until the kubelet was asked."""
+    proof = status(node).get("in_force")
+    return proof is not None and proof["state"] == "in-force"
 
 
 def is_proven(node: Node) -> bool:
