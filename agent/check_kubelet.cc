@@ -115,13 +115,10 @@ void check_target(const Kubelet& kubelet, Findings& findings) {
       "no way to hand the kubelet a value: " + kubelet.target_reason,
       kubelet.embedded
           ? "name k3s' data directory as data-dir in its config.yaml, or enter what \"plan\" shows "
-            "by "
-            "hand"
+            "by hand"
           : "on kubelet 1.32 or later make a directory, add --config-dir=DIRECTORY to its flags "
             "(kubeadm: KUBELET_EXTRA_ARGS in /etc/default/kubelet or /etc/sysconfig/kubelet) and "
-            "restart "
-            "it; until "
-            "then enter what \"plan\" shows by hand");
+            "restart it; until then enter what \"plan\" shows by hand");
 }
 
 void check_shadowed(const Plan& plan, Findings& findings) {
