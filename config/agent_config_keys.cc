@@ -69,8 +69,8 @@ constexpr std::array kKeys{
             "auto",
             "Which file the threshold is meant for. auto: found from the running kubelet and its "
             "supervisor. rke2-dropin, k3s-dropin, kubelet-dropin: a file in the kubelet's drop-in "
-            "directory (RKE2 and k3s from 1.32). rke2-args, k3s-args: a kubelet-arg file in "
-            "config.yaml.d (RKE2 and k3s to 1.31). none: advise only."},
+            "directory (RKE2 and k3s from 1.32, others from 1.30). rke2-args, k3s-args: a "
+            "kubelet-arg file in config.yaml.d (RKE2 and k3s to 1.31). none: advise only."},
     KeyInfo{"kubelet",
             "override",
             &AgentConfig::override_foreign,
