@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -232,16 +233,15 @@ ActReport carry_out(const Host& host,
 }
 
 /// What went, and what could not, a line each.
-std::string removal_text(std::vector<std::string> gone, const RemovedState& state) {
-  gone.insert(gone.end(), state.paths.begin(), state.paths.end());
+std::string removal_text(const Removed& removed) {
   std::string text;
-  for (const std::string& path : gone) {
+  for (const std::string& path : removed.paths) {
     text += (text.empty() ? "removed:\n  " : "\n  ") + path;
   }
-  if (!state.problems.empty()) {
+  if (!removed.problems.empty()) {
     text += text.empty() ? "could not be removed:" : "\ncould not be removed:";
   }
-  for (const Error& problem : state.problems) {
+  for (const Error& problem : removed.problems) {
     text += "\n  " + to_text(problem);
   }
   return text.empty() ? "nothing of the agent's was there" : text;
@@ -300,31 +300,34 @@ ActReport roll_back(const Host& host, const config::AgentConfig& config) {
                                             : tl::unexpected{host.proc.error()};
   const auto needed = needed_files(host, observe(host, config, buffer), config);
   const std::string last_changed = load_record(*host.root).record.file;
-  const auto removed =
+  Removed removed =
       remove_target_files(*host.root,
                           kubelet ? std::optional{*kubelet} : std::optional<Kubelet>{},
                           last_changed,
                           needed);
-  if (!removed) {
-    return failed(removed.error());
-  }
+  const bool kubelet_files = !removed.paths.empty();
   const bool daemon_runs = HostLock::is_held(*host.root, kRunLock).value_or(false);
-  RemovedState state = remove_state(*host.root, daemon_runs);
-  for (const auto& [file, reason] : needed) {
-    state.problems.push_back(stays(host.root->path_of(file), reason));
+  // The record tells the next rollback where a file is that stayed.
+  if (removed.problems.empty()) {
+    Removed state = remove_state(*host.root, daemon_runs);
+    std::ranges::move(state.paths, std::back_inserter(removed.paths));
+    removed.problems = std::move(state.problems);
   }
-  std::string text = removal_text(*removed, state);
+  for (const auto& [file, reason] : needed) {
+    removed.problems.push_back(stays(host.root->path_of(file), reason));
+  }
+  std::string text = removal_text(removed);
   if (!kubelet) {
     text += "\nonly the usual places of RKE2 and k3s" +
             (last_changed.empty() ? std::string{} : " and " + last_changed) +
             " were looked at: " + to_text(kubelet.error());
-  } else if (!removed->empty()) {
+  } else if (kubelet_files) {
     text += "\nthe kubelet runs on with its present value until its next start";
   }
   if (daemon_runs) {
     text += "\nthe daemon runs on, acts by its mode, and keeps what it learned and recorded";
   }
-  return {state.problems.empty() ? ActOutcome::kDone : ActOutcome::kFailed, text};
+  return {removed.problems.empty() ? ActOutcome::kDone : ActOutcome::kFailed, text};
 }
 
 }  // namespace eviction::agent

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cgroup/directory.h"
 #include "cgroup/result.h"
@@ -33,6 +34,12 @@ struct OwnText {
 /// What was set aside and that nobody has looked at yet. Absent: nothing.
 [[nodiscard]] std::optional<Error> find_set_aside(const cgroup::Directory& root,
                                                   const std::string& name);
+
+/// What a removal took away, and what it could not.
+struct Removed {
+  std::vector<std::string> paths;
+  std::vector<Error> problems;
+};
 
 /// Writes it whole or not at all, and makes the folder where it is missing. Errors: those of
 /// write_atomically().

@@ -124,8 +124,8 @@ Result<void> save_record(const cgroup::Directory& root, const Record& record) {
   return save_own(root, std::string{kStateFile}, render_record(record));
 }
 
-RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs) {
-  RemovedState done;
+Removed remove_state(const cgroup::Directory& root, bool daemon_runs) {
+  Removed done;
   const Result<cgroup::Directory> folder = root.open_below(kStateFolder);
   if (!folder) {
     if (folder.error().kind != ErrorKind::kAbsent) {

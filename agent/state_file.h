@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "agent/own_file.h"
 #include "agent/policy/decide.h"
@@ -32,15 +31,10 @@ struct LoadedRecord {
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
 
-/// What went, and what could not.
-struct RemovedState {
-  std::vector<std::string> paths;
-  std::vector<Error> problems;  ///< each with a remedy
-};
-
 /// Removes the record, what was learned of growth, the recording, those that were set aside, the
 /// incidents, and their folder, if nothing else is in it and it is no mount. Where a daemon runs,
-/// what it learned and records stays, and the folder, which it could not make again.
-[[nodiscard]] RemovedState remove_state(const cgroup::Directory& root, bool daemon_runs);
+/// what it learned and records stays, and the folder, which it could not make again. Each problem
+/// has a remedy.
+[[nodiscard]] Removed remove_state(const cgroup::Directory& root, bool daemon_runs);
 
 }  // namespace eviction::agent

@@ -175,32 +175,31 @@ std::optional<std::string> outdated_file(const cgroup::Directory& root, const Ku
   return ours ? std::optional{path} : std::nullopt;
 }
 
-Result<std::vector<std::string>> remove_target_files(
-    const cgroup::Directory& root,
-    const std::optional<Kubelet>& kubelet,
-    const std::string& last_changed,
-    const std::map<std::string, std::string>& needed) {
-  const std::set<std::string> files = possible_files(kubelet, last_changed);
-  std::vector<std::string> removed;
-  for (const std::string& file : files) {
-    // The journal last: with it a rollback that is interrupted is seen to be one.
+Removed remove_target_files(const cgroup::Directory& root,
+                            const std::optional<Kubelet>& kubelet,
+                            const std::string& last_changed,
+                            const std::map<std::string, std::string>& needed) {
+  Removed done;
+  for (const std::string& file : possible_files(kubelet, last_changed)) {
+    // The journal last: with it a rollback that is interrupted, or fails, is seen to be one.
     const std::vector<std::string> paths =
         needed.contains(file) ? std::vector{staged_path(file)}
                               : std::vector{file, staged_path(file), journal_path(file)};
     for (const std::string& path : paths) {
       const Result<bool> was_there = remove_ours(root, path, path != journal_path(file));
       if (!was_there) {
-        return tl::unexpected{was_there.error()};
+        done.problems.push_back(was_there.error());
+        break;
       }
       if (*was_there) {
-        removed.push_back(root.path_of(path));
+        done.paths.push_back(root.path_of(path));
       }
     }
     if (const Result<void> swept = remove_leftovers(root, file); !swept) {
-      return tl::unexpected{swept.error()};
+      done.problems.push_back(swept.error());
     }
   }
-  return removed;
+  return done;
 }
 
 Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string& name) {

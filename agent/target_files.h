@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/kubelet_process.h"
+#include "agent/own_file.h"
 #include "agent/policy/transaction.h"
 #include "cgroup/descriptor.h"
 #include "cgroup/directory.h"
@@ -52,14 +53,13 @@ namespace eviction::agent {
 
 /// Removes every file of ours: the kubelet's, those at the usual places of RKE2 and k3s whether
 /// they run or not, that of the last change (empty: none is known), and what is staged and
-/// journalled beside them. Those of needed_files() stay, with their journals. Gives the paths of
-/// what was there. kubelet absent: none runs. Errors: those of the first file that could not be
-/// removed; a file without our mark is left and is no error.
-[[nodiscard]] Result<std::vector<std::string>> remove_target_files(
-    const cgroup::Directory& root,
-    const std::optional<Kubelet>& kubelet,
-    const std::string& last_changed,
-    const std::map<std::string, std::string>& needed = {});
+/// journalled beside them; the journal of a file that cannot be removed stays, too. Those of
+/// needed_files() stay, with their journals. kubelet absent: none runs. A file without our mark is
+/// left and is no problem.
+[[nodiscard]] Removed remove_target_files(const cgroup::Directory& root,
+                                          const std::optional<Kubelet>& kubelet,
+                                          const std::string& last_changed,
+                                          const std::map<std::string, std::string>& needed = {});
 
 /// A lock that is held as long as this lives: /run/eviction-agent/NAME.lock on the host, so that an
 /// agent of a package and one in a container see each other. By flock(2), which scripts of packages

@@ -41,7 +41,7 @@ cgroup::Directory root_of(const tests::TemporaryTree& tree) {
 
 /// What went, where all could.
 std::vector<std::string> removed(const cgroup::Directory& root, bool daemon_runs) {
-  const RemovedState done = remove_state(root, daemon_runs);
+  const Removed done = remove_state(root, daemon_runs);
   EXPECT_THAT(done.problems, IsEmpty());
   return done.paths;
 }
@@ -101,7 +101,7 @@ TEST(StateFile, OneThatCannotBeRemovedCostsNoOther) {
   tree.file("var/lib/eviction-agent/growth.json", "{}");
   tree.file("var/lib/eviction-agent/recording.bin", "x");
   const std::string folder = tree.path("var/lib/eviction-agent");
-  const RemovedState done = remove_state(root_of(tree), false);
+  const Removed done = remove_state(root_of(tree), false);
   EXPECT_THAT(
       done.paths,
       ElementsAre(

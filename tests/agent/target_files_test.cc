@@ -90,9 +90,9 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
       .file("data/kubelet.conf.d/60-eviction-agent.conf.journal", "{}")
       .file(std::string{kArguments}.substr(1), ours())
       .file("etc/rancher/rke2/config.yaml.d/99-max-pods.yaml", "y");
-  const auto removed = remove_target_files(root(), kubelet(), {});
-  ASSERT_TRUE(removed) << to_text(removed.error());
-  EXPECT_THAT(*removed,
+  const Removed removed = remove_target_files(root(), kubelet(), {});
+  EXPECT_TRUE(removed.problems.empty());
+  EXPECT_THAT(removed.paths,
               UnorderedElementsAre(EndsWith("d/60-eviction-agent.conf"),
                                    HasSubstr(".staged"),
                                    HasSubstr(".journal"),
@@ -103,21 +103,32 @@ TEST_F(TargetFiles, RollbackLeavesNothingOfOursAndAllOfOthers) {
   EXPECT_FALSE(exists(kArguments));
   EXPECT_EQ(content("/data/kubelet.conf.d/00-rke2-defaults.conf"), "x");
   EXPECT_EQ(content("/etc/rancher/rke2/config.yaml.d/99-max-pods.yaml"), "y");
-  EXPECT_THAT(*remove_target_files(root(), kubelet(), {}), ElementsAre());
+  EXPECT_THAT(remove_target_files(root(), kubelet(), {}).paths, ElementsAre());
 }
 
 TEST_F(TargetFiles, RollbackFindsItsFilesWithoutAKubelet) {
   const std::string rke2 = "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/60-eviction-agent.conf";
   tree_.file(rke2.substr(1), ours()).file(staged_path(rke2).substr(1), ours());
-  EXPECT_EQ(remove_target_files(root(), std::nullopt, {})->size(), 2U);
+  EXPECT_EQ(remove_target_files(root(), std::nullopt, {}).paths.size(), 2U);
   EXPECT_FALSE(exists(rke2));
   EXPECT_FALSE(exists(staged_path(rke2)));
+}
+
+TEST_F(TargetFiles, RollbackGoesOnBehindAFileThatCannotBeRemoved) {
+  tree_.directory(std::string{kDropIn}.substr(1))
+      .file(journal_path(kDropIn).substr(1), "{}")
+      .file(std::string{kArguments}.substr(1), ours());
+  const Removed removed = remove_target_files(root(), kubelet(), {});
+  EXPECT_THAT(removed.paths, ElementsAre(EndsWith("99-z50-eviction-agent.yaml")));
+  ASSERT_EQ(removed.problems.size(), 1U);
+  EXPECT_THAT(to_text(removed.problems[0]), HasSubstr(kDropIn));
+  EXPECT_TRUE(exists(journal_path(kDropIn))) << "the rollback is not at its end";
 }
 
 // A kubelet that its value keeps from starting cannot tell where the value is.
 TEST_F(TargetFiles, RollbackFindsTheFileOfTheLastChangeWithoutAKubelet) {
   tree_.file(std::string{kDropIn}.substr(1), ours()).file(journal_path(kDropIn).substr(1), "{}");
-  EXPECT_EQ(remove_target_files(root(), std::nullopt, kDropIn)->size(), 2U);
+  EXPECT_EQ(remove_target_files(root(), std::nullopt, kDropIn).paths.size(), 2U);
   EXPECT_FALSE(exists(kDropIn));
   EXPECT_FALSE(exists(journal_path(kDropIn)));
 }
@@ -138,7 +149,7 @@ TEST_F(TargetFiles, AnInterruptedChangeIsFoundBesideAJournalThatCannotBeRead) {
 
 TEST_F(TargetFiles, RollbackLeavesAFileOfTheSameNameWithoutOurMark) {
   tree_.file("data/kubelet.conf.d/60-eviction-agent.conf", "kind: KubeletConfiguration\n");
-  EXPECT_THAT(*remove_target_files(root(), kubelet(), {}), ElementsAre());
+  EXPECT_THAT(remove_target_files(root(), kubelet(), {}).paths, ElementsAre());
   EXPECT_EQ(content(kDropIn), "kind: KubeletConfiguration\n");
 }
 
