@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <ctime>
 #include <iterator>
 #include <utility>
 
@@ -30,17 +29,9 @@ constexpr std::size_t kMostSamples = 60;
 /// Their killers may be told of a minute later, by the API server.
 constexpr std::size_t kMostGone = 64;
 
-/// The kernel log's clock.
-microseconds kernel_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::duration_cast<microseconds>(std::chrono::seconds{now.tv_sec} +
-                                                  std::chrono::nanoseconds{now.tv_nsec});
-}
-
 /// The wall-clock time of a moment on the kernel log's clock.
 sys_seconds wall_time(microseconds since_boot) {
-  const microseconds elapsed = kernel_now();
+  const microseconds elapsed = kmsg_now();
   const microseconds age = std::clamp(elapsed - since_boot, microseconds{}, elapsed);
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now() - age);
 }
@@ -53,8 +44,11 @@ spdlog::level::level_enum level_of(const Incident& incident) {
 
 }  // namespace
 
-IncidentRecorder::IncidentRecorder(const Host& host, systemd::EventLoop& loop, const Plan& plan)
-    : host_{host}, loop_{loop}, plan_{plan}, began_{kernel_now()} {}
+IncidentRecorder::IncidentRecorder(const Host& host,
+                                   systemd::EventLoop& loop,
+                                   const Plan& plan,
+                                   microseconds began)
+    : host_{host}, loop_{loop}, plan_{plan}, began_{began} {}
 
 void IncidentRecorder::start() {
   boot_id_ = read_boot_id(host_);

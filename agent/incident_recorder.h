@@ -23,8 +23,11 @@ namespace eviction::agent {
 /// in the journal and in the log that "incidents" shows.
 class IncidentRecorder {
  public:
-  /// plan: that of the last walk. All have to outlive it.
-  IncidentRecorder(const Host& host, systemd::EventLoop& loop, const Plan& plan);
+  /// plan: that of the last walk. All have to outlive it. began: now, on the kernel log's clock.
+  IncidentRecorder(const Host& host,
+                   systemd::EventLoop& loop,
+                   const Plan& plan,
+                   std::chrono::microseconds began = kmsg_now());
 
   /// After each cheap look. One sample a second is kept, and the last 60.
   void looked(std::optional<Bytes> kubelet_available, std::optional<Bytes> mem_available);
@@ -69,7 +72,7 @@ class IncidentRecorder {
   const Host& host_;
   systemd::EventLoop& loop_;
   const Plan& plan_;
-  std::chrono::microseconds began_;  ///< on the kernel log's clock
+  std::chrono::microseconds began_;
   std::string boot_id_;
   bool boot_in_log_ = false;                                ///< when it began
   std::optional<std::uint64_t> last_sequence_;              ///< of this boot's kills in the log

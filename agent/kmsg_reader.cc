@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -47,6 +48,13 @@ Result<Descriptor> open_kmsg(const cgroup::Directory& root) {
     return tl::unexpected{std::move(error)};
   }
   return file;
+}
+
+std::chrono::microseconds kmsg_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec});
 }
 
 KmsgReader::KmsgReader(systemd::EventLoop& loop,

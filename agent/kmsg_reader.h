@@ -19,6 +19,9 @@ namespace eviction::agent {
 /// (CAP_SYSLOG is needed), kIo; with the remedy.
 [[nodiscard]] Result<Descriptor> open_kmsg(const cgroup::Directory& root);
 
+/// Now, on the clock of its records: CLOCK_MONOTONIC.
+[[nodiscard]] std::chrono::microseconds kmsg_now();
+
 /// Follows the kernel's log for OOM kills. However much the kernel logs, it wakes the loop no more
 /// often than every kPause.
 class KmsgReader {

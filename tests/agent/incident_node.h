@@ -76,7 +76,7 @@ class Node {
   }
 
   Node& with_log() {
-    kmsg_ = std::make_unique<tests::FakeKmsg>(tree_);
+    kmsg_ = std::make_unique<tests::FakeKmsg>(tree_, kUptime);
     return start();
   }
 
@@ -157,7 +157,7 @@ class Node {
     tree_.file("proc/sys/kernel/random/boot_id", "boot-2\n");
     std::filesystem::remove(tree_.path("dev/kmsg"));
     recorder_.reset();
-    kmsg_ = std::make_unique<tests::FakeKmsg>(tree_);
+    kmsg_ = std::make_unique<tests::FakeKmsg>(tree_, kUptime);
     return start();
   }
 
@@ -194,9 +194,12 @@ class Node {
   [[nodiscard]] IncidentRecorder& recorder() { return *recorder_; }
 
  private:
+  /// The machine that the test runs on may have just started: no kill would be older than it.
+  static constexpr std::chrono::hours kUptime{1};
+
   Node& start() {
     host_ = std::make_unique<Host>(open_host(tree_.path("proc"), tree_.path("sys"), tree_.path()));
-    recorder_ = std::make_unique<IncidentRecorder>(*host_, *loop_, plan_);
+    recorder_ = std::make_unique<IncidentRecorder>(*host_, *loop_, plan_, kmsg_now() + kUptime);
     return walk();
   }
 

@@ -8,11 +8,11 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/kmsg_reader.h"
 #include "cgroup/descriptor.h"
 #include "tests/support/temporary_tree.h"
 
@@ -22,7 +22,8 @@ namespace eviction::tests {
 /// a read gives one record as of the real one.
 class FakeKmsg {
  public:
-  explicit FakeKmsg(TemporaryTree& tree) {
+  /// ahead: how much later its records are than now.
+  explicit FakeKmsg(TemporaryTree& tree, std::chrono::microseconds ahead = {}) : ahead_{ahead} {
     tree.directory("dev");
     constexpr int kRoom = 1 << 20;
     if (::mkfifo(tree.path("dev/kmsg").c_str(), S_IRUSR | S_IWUSR) != 0) {
@@ -37,11 +38,7 @@ class FakeKmsg {
 
   /// The kernel logs a line, its text escaped already; or logged it so long ago.
   void log(const std::string& text, std::chrono::microseconds age = {}) {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    const auto at = std::chrono::duration_cast<std::chrono::microseconds>(
-                        std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}) -
-                    age;
+    const std::chrono::microseconds at = agent::kmsg_now() + ahead_ - age;
     records_.push_back("6," + std::to_string(records_.size()) + ',' + std::to_string(at.count()) +
                        ",-;" + text + '\n');
     write(records_.back());
@@ -61,6 +58,7 @@ class FakeKmsg {
     }
   }
 
+  std::chrono::microseconds ahead_;
   Descriptor file_;
   std::vector<std::string> records_;
 };
