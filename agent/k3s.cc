@@ -69,13 +69,21 @@ Result<std::vector<std::string>> values_of(const std::string& key, const YAML::N
   return values;
 }
 
+/// Of a key that is set to one value.
+std::string* option_of(const std::string& key, K3sOptions& options) {
+  return key == "data-dir"                     ? &options.data_dir
+         : key == "docker"                     ? &options.docker
+         : key == "container-runtime-endpoint" ? &options.container_runtime_endpoint
+                                               : nullptr;
+}
+
 /// appends: the key was written with a '+'.
 void apply_values(const std::string& key,
                   bool appends,
                   std::vector<std::string> values,
                   K3sOptions& options) {
-  if (key == "data-dir") {
-    options.data_dir = values.empty() ? std::string{} : values.back();
+  if (std::string* const option = option_of(key, options)) {
+    *option = values.empty() ? std::string{} : values.back();
     return;
   }
   if (!appends) {
@@ -92,7 +100,7 @@ Result<void> apply_document(const YAML::Node& document, K3sOptions& options) {
     std::string key = item.first.IsScalar() ? item.first.Scalar() : std::string{};
     const bool appends = key.ends_with('+');
     key.resize(key.size() - (appends ? 1 : 0));
-    if (key != "data-dir" && key != "kubelet-arg") {
+    if (key != "kubelet-arg" && option_of(key, options) == nullptr) {
       continue;
     }
     auto values = values_of(key, item.second);
@@ -207,6 +215,46 @@ std::vector<std::string> values_of_flag(const std::vector<std::string>& flags,
   return values;
 }
 
+/// The value of a flag that needs none: "--name" -> "true", "--name=value". Empty: it is not there.
+std::string value_of_switch(const std::vector<std::string>& flags, std::string_view name) {
+  std::string value;
+  for (std::string_view flag : flags) {
+    const std::size_t dashes = flag.find_first_not_of('-');
+    if (dashes == 0 || dashes == std::string_view::npos) {
+      continue;
+    }
+    flag.remove_prefix(dashes);
+    if (flag == name) {
+      value = "true";
+    } else if (flag.starts_with(name) && flag.substr(name.size()).starts_with('=')) {
+      value = flag.substr(name.size() + 1);
+    }
+  }
+  return value;
+}
+
+/// Source: Go strconv.ParseBool; a file's true is written so.
+bool is_true(std::string_view value) {
+  constexpr std::array<std::string_view, 6> kTrue = {"1", "t", "T", "true", "TRUE", "True"};
+  return std::ranges::find(kTrue, value) != kTrue.end();
+}
+
+/// The socket that k3s up to 1.31 gives its kubelet as a flag, and from 1.32 on in a drop-in of its
+/// own. With docker, container-runtime-endpoint is that of docker itself. Absent: its containerd's.
+/// Source: k3s pkg/agent/run.go, pkg/agent/cridockerd, pkg/daemons/agent/agent_linux.go (1.24 to
+/// 1.36).
+std::optional<std::string> runtime_endpoint(const K3sOptions& options) {
+  constexpr std::string_view kScheme = "unix://";
+  if (is_true(options.docker)) {
+    return "unix:///run/k3s/cri-dockerd/cri-dockerd.sock";
+  }
+  if (options.container_runtime_endpoint.empty()) {
+    return std::nullopt;
+  }
+  const bool whole = options.container_runtime_endpoint.starts_with(kScheme);
+  return std::string{whole ? "" : kScheme} + options.container_runtime_endpoint;
+}
+
 std::string last_or(const std::vector<std::string>& values, const std::string& otherwise) {
   return values.empty() ? otherwise : values.back();
 }
@@ -297,6 +345,11 @@ K3sConfig read_k3s_config(const cgroup::Directory& root,
   }
   options.data_dir = last_or(values_of_flag(flags, "data-dir"),
                              last_or(values_of_flag(flags, "d"), options.data_dir));
+  options.container_runtime_endpoint = last_or(values_of_flag(flags, "container-runtime-endpoint"),
+                                               options.container_runtime_endpoint);
+  if (std::string docker = value_of_switch(flags, "docker"); !docker.empty()) {
+    options.docker = std::move(docker);
+  }
   std::ranges::move(values_of_flag(flags, "kubelet-arg"), std::back_inserter(options.kubelet_args));
   return config;
 }
@@ -371,8 +424,13 @@ K3sKubelet compose_k3s(const cgroup::Directory& root, const K3sConfig& config) {
     std::erase_if(kubelet_args, is_config_flag);
   }
   std::map<std::string, std::string> defaults = {{"config-dir", folder}};
-  kubelet.arguments =
-      merge_kubelet_args(kubelet.config_dir ? std::move(defaults) : default_flags(), kubelet_args);
+  if (!kubelet.config_dir) {
+    defaults = default_flags();
+    if (auto endpoint = runtime_endpoint(config.options)) {
+      defaults["container-runtime-endpoint"] = std::move(*endpoint);
+    }
+  }
+  kubelet.arguments = merge_kubelet_args(std::move(defaults), kubelet_args);
   return kubelet;
 }
 

@@ -26,7 +26,9 @@ struct K3sStart {
 
 /// What of the configuration of k3s or RKE2 bears on the kubelet.
 struct K3sOptions {
-  std::string data_dir = {};  ///< empty: not set
+  std::string data_dir = {};                    ///< empty: not set
+  std::string docker = {};                      ///< a boolean as it is written; empty: not set
+  std::string container_runtime_endpoint = {};  ///< empty: not set
   std::vector<std::string> kubelet_args = {};
 };
 

@@ -144,6 +144,31 @@ TEST_F(K3s, OtherFlagsAreNotTheKubelets) {
       ElementsAre(kDefaultHard, kDefaultReclaim));
 }
 
+TEST_F(K3s, TheRuntimeMayBeAnother) {
+  const auto endpoint = [](const Composed& kubelet) {
+    constexpr std::string_view kFlag = "--container-runtime-endpoint=";
+    for (const std::string& argument : kubelet.arguments) {
+      if (argument.starts_with(kFlag)) {
+        return argument.substr(kFlag.size());
+      }
+    }
+    return std::string{};
+  };
+  const std::string docker = "unix:///run/k3s/cri-dockerd/cri-dockerd.sock";
+  EXPECT_EQ(endpoint(read()), "") << "its own containerd";
+  EXPECT_EQ(endpoint(read({"--docker"})), docker);
+  EXPECT_EQ(endpoint(read({"--container-runtime-endpoint", "/run/crio/crio.sock"})),
+            "unix:///run/crio/crio.sock");
+  tree_.file(kConfig, "container-runtime-endpoint: unix:///run/crio/crio.sock\n");
+  EXPECT_EQ(endpoint(read()), "unix:///run/crio/crio.sock");
+  EXPECT_EQ(endpoint(read({"--kubelet-arg=container-runtime-endpoint=unix:///x"})), "unix:///x");
+  drop_in("1.yaml", "docker: true\n");
+  EXPECT_EQ(endpoint(read()), docker) << "the other is where docker listens";
+  EXPECT_EQ(endpoint(read({"--docker=false"})), "unix:///run/crio/crio.sock");
+  tree_.directory(kDropIns);
+  EXPECT_EQ(endpoint(read()), "") << "a drop-in of its own has it";
+}
+
 TEST_F(K3s, DataDirMayBeElsewhere) {
   tree_.directory("a/agent/etc/kubelet.conf.d").directory("b/agent/etc/kubelet.conf.d");
   tree_.file(kConfig, "data-dir: /a\n");
