@@ -204,6 +204,12 @@ std::string_view to_text(Proof::State state) {
 }
 
 Step next_step(const Journal& journal, const Facts& facts) {
+  // Somebody else took it away, or an agent that died before it could write so into the journal.
+  const bool is_told = journal.phase == Phase::kRestart || journal.phase == Phase::kProof ||
+                       journal.phase == Phase::kWatch;
+  if (is_told && facts.file_known && facts.file != journal.after) {
+    return put_back("the file does not have its new content any more");
+  }
   switch (journal.phase) {
     case Phase::kWrite:
       return in_write(journal, facts);

@@ -71,6 +71,27 @@ TEST(ResumedTransaction, PodsHaveTimeToComeBackAfterAPowerCut) {
   EXPECT_EQ(tests::run(node, transaction).outcome, Transaction::Outcome::kCommitted);
 }
 
+// An agent may put the file back, not get that into its journal on a full disk, and die.
+TEST(ResumedTransaction, IsNotCommittedWithoutItsFile) {
+  for (const Phase phase : {Phase::kRestart, Phase::kProof, Phase::kWatch}) {
+    for (const char* const content : {"old", "somebody else's"}) {
+      SCOPED_TRACE(std::string{to_text(phase)} + ", " + content);
+      SimulatedNode node{{.name = "good", .before = "old"}};
+      Journal journal = node.intent();
+      journal.phase = phase;
+      ASSERT_TRUE(node.write(tests::kFile, SimulatedNode::after()));
+      ASSERT_TRUE(node.restart_kubelet());
+      node.pass(seconds{300});
+      node.edit(content);
+      ASSERT_EQ(node.in_force(), SimulatedNode::after());
+      Transaction transaction{node, journal, true};
+      EXPECT_EQ(tests::run(node, transaction).outcome, Transaction::Outcome::kFailed);
+      EXPECT_EQ(node.file(), content);
+      EXPECT_EQ(node.restarts(), 1);
+    }
+  }
+}
+
 enum class Death { kKill, kPowerCut };
 
 /// Runs until the agent dies at that call, or to the end. Whether it died.
