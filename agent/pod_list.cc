@@ -264,26 +264,59 @@ Result<void> add_item(const json& item, std::size_t index, PodList& list) {
   return {};
 }
 
-Result<PodList> read_list(const json& document) {
-  if (document.at("kind") != "PodList") {
-    return malformed("no PodList: it is of another kind");
-  }
-  if (!text_or_empty(follow(document, {"metadata", "continue"})).empty()) {
-    return malformed("the PodList is only a part of one");
-  }
-  const json& items = document.at("items");  // Go writes an empty list as null as well
-  if (!items.is_array() && !items.is_null()) {
-    return malformed("no PodList: its items are no list");
-  }
-  PodList list;
-  for (std::size_t index = 0; index < items.size(); ++index) {
-    if (Result<void> added = add_item(items[index], index, list); !added) {
-      return tl::unexpected{std::move(added.error())};
+/// Takes the items out of a list while it is read, so that no more than one is held: a node's list
+/// may be 16 MB of text, which as a whole is fourteen times that in memory.
+class Items {
+ public:
+  explicit Items(bool are_next) : are_next_{are_next} {}
+
+  /// Of nlohmann's parser. False: this value is not kept.
+  bool keeps(int depth, json::parse_event_t event, const json& value) {
+    constexpr int kMember = 1;
+    constexpr int kItem = 2;
+    if (depth == kMember && event == json::parse_event_t::key) {
+      are_next_ = value == "items";
+      if (are_next_) {
+        *this = Items{true};  // of two members of one name the later counts
+      }
     }
+    if (depth != kItem || event != json::parse_event_t::object_end || !are_next_) {
+      return true;
+    }
+    if (added_) {
+      added_ = add_item(value, count_++, list_);
+    }
+    return false;
   }
-  keep_last_evicted(list.evicted);
-  return list;
-}
+
+  /// The rest of the list is what was kept. Throws json::exception when a member is missing.
+  Result<PodList> end(const json& rest) {
+    if (rest.at("kind") != "PodList") {
+      return malformed("no PodList: it is of another kind");
+    }
+    if (!text_or_empty(follow(rest, {"metadata", "continue"})).empty()) {
+      return malformed("the PodList is only a part of one");
+    }
+    const json& items = rest.at("items");  // Go writes an empty list as null as well
+    if (!items.is_array() && !items.is_null()) {
+      return malformed("no PodList: its items are no list");
+    }
+    if (!items.empty()) {
+      return malformed("no PodList: an item is no object");
+    }
+    if (!added_) {
+      return tl::unexpected{std::move(added_.error())};
+    }
+    keep_last_evicted(list_.evicted);
+    return std::move(list_);
+  }
+
+ private:
+  bool are_next_;
+  std::size_t count_ = 0;
+  PodList list_;
+  Result<void> added_;
+};
 
 }  // namespace
 
@@ -294,12 +327,18 @@ bool is_never_evicted(const ApiPod& pod) {
 }
 
 Result<PodList> parse_pod_list(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
-  if (document.is_discarded()) {
+  Items items{false};
+  const json rest = json::parse(
+      text,
+      [&](int depth, json::parse_event_t event, const json& value) {
+        return items.keeps(depth, event, value);
+      },
+      false);
+  if (rest.is_discarded()) {
     return malformed("not JSON");
   }
   try {
-    return read_list(document);
+    return items.end(rest);
   } catch (const json::exception& exception) {
     return malformed(std::string{"no PodList: "} + exception.what());
   }

@@ -217,6 +217,17 @@ TEST(PodList, MayBeEmpty) {
   }
 }
 
+TEST(PodList, IsReadInAnyOrderOfItsMembers) {
+  const std::string one = pod(R"({"containers": []})").dump();
+  const auto pods = parse_pod_list(R"({"items": [)" + one + R"(], "metadata": {"remainders": [{}]},
+      "others": [)" + one + R"(], "kind": "PodList"})");
+  ASSERT_TRUE(pods) << to_text(pods.error());
+  EXPECT_EQ(pods->live.size(), 1U);
+  EXPECT_FALSE(parse_pod_list(R"({"items": {"a": )" + one + R"(}, "kind": "PodList"})"));
+  EXPECT_FALSE(parse_pod_list(R"({"items": [[)" + one + R"(]], "kind": "PodList"})"));
+  EXPECT_FALSE(parse_pod_list(R"({"items": [)" + one + R"(], "kind": "NodeList"})"));
+}
+
 TEST(PodRequest, IsTheSumOfTheContainersAndTheOverhead) {
   EXPECT_EQ(request_of(R"({"containers": [
       {"name": "a", "resources": {"requests": {"memory": "100Mi", "cpu": "1"}}},
@@ -417,8 +428,8 @@ const std::vector<Hostile> kHostile = {
     {"NoItems", R"({"kind": "PodList"})", "no PodList"},
     {"ItemsAreAnObject", R"({"kind": "PodList", "items": {}})", "no PodList"},
     {"APageOnly", R"({"kind": "PodList", "metadata": {"continue": "x"}, "items": []})", "part"},
-    {"ItemIsNull", R"({"kind": "PodList", "items": [null]})", "items[0]"},
-    {"ItemIsText", R"({"kind": "PodList", "items": ["pod"]})", "items[0]"},
+    {"ItemIsNull", R"({"kind": "PodList", "items": [null]})", "an item"},
+    {"ItemIsText", R"({"kind": "PodList", "items": ["pod"]})", "an item"},
     {"NoUid", R"({"kind": "PodList", "items": [{"metadata": {}, "spec": {}}]})", "uid"},
     {"EmptyUid", changed("/metadata/uid", ""), "uid"},
     {"NumberAsUid", changed("/metadata/uid", 1), "string"},
