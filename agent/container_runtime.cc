@@ -56,9 +56,13 @@ struct Socket {
   std::string name;
 };
 
-/// Follows links as if root were "/".
+/// Follows links as if root were "/". What is not there in /var/run is looked for in /run: one is a
+/// link to the other, and a container may have parts of /run alone. Source: FHS 3.0 section 5.13.
 Result<Socket> find_socket(const cgroup::Directory& root, std::string path) {
   constexpr int kLinks = 8;
+  if (path.starts_with("/var/run/") && !root.open_below(path.substr(0, path.rfind('/') + 1))) {
+    path = path.substr(std::string_view{"/var"}.size());
+  }
   for (int links = 0; links < kLinks; ++links) {
     const std::size_t slash = path.rfind('/');
     const std::string folder = path.substr(0, slash + 1);

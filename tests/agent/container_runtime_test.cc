@@ -225,6 +225,18 @@ TEST_F(ContainerRuntime, HasItsSocketWhereTheKubeletLooksForIt) {
   }
 }
 
+// As kubeadm writes it; the chart's container has /run/containerd and no /var/run.
+TEST_F(ContainerRuntime, OfVarRunMayBeInRun) {
+  use("unix:///var/run/k3s/containerd/containerd.sock");
+  {
+    const UnixSocket socket{tree_.path(kSocket)};
+    const StreamServer server{answering(socket, {kOk})};
+    EXPECT_TRUE(ask());
+  }
+  tree_.directory("var/run/k3s/containerd");
+  EXPECT_EQ(error().path, tree_.path("var/run/k3s/containerd/containerd.sock"));
+}
+
 TEST_F(ContainerRuntime, IsAskedAtUnixSocketsOnly) {
   for (const char* endpoint :
        {"", "tcp://127.0.0.1:1", "npipe:////./pipe/x", "containerd.sock", "unix://run/a.sock"}) {
