@@ -92,7 +92,10 @@ def contained(node: Node) -> None:
     machine.wait_for("the value is committed", lambda: phase(node) == "committed", 900, every=5)
     expect(node.kubelet_pid() != kubelet, "the kubelet was not restarted")
     expect_in_force(node, before)
-    say(machine.run(f"{CTR} tasks exec --exec-id status agent {PROGRAM} status --path.rootfs=/host").out)
+    status = f"{CTR} tasks exec --exec-id status agent {PROGRAM} status --path.rootfs=/host"
+    say(machine.check(status))
+    in_force = json.loads(machine.check(f"{status} -o json"))["in_force"]
+    expect(in_force["source"] == "the kubelet's /configz", f"it did not use its token: {in_force}")
 
     machine.check(f"{CTR} tasks kill --signal SIGTERM agent")
     machine.wait_for("it ends", lambda: "STOPPED" in machine.check(f"{CTR} tasks list"), 30)

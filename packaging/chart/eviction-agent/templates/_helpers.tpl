@@ -87,7 +87,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 - {name: run, mountPath: /host/run/eviction-agent}
 - {name: state, mountPath: /host/var/lib/eviction-agent}
-- {name: token, mountPath: /host/var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+- {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
 - {name: configuration, mountPath: /host/etc/eviction-agent, readOnly: true}
 {{- end }}
 
