@@ -37,11 +37,14 @@ ApiWatch::ApiWatch(systemd::EventLoop& loop,
 
 std::optional<Result<ApiView>> ApiWatch::view(const Kubelet& kubelet,
                                               const std::vector<cgroup::PodCgroup>& pods) {
-  live_.clear();
+  std::set<std::string> live;
   for (const cgroup::PodCgroup& pod : pods) {
-    live_.insert(pod.uid);
+    live.insert(pod.uid);
   }
-  const bool newcomer = !std::ranges::includes(known_, live_);
+  const bool newcomer = !std::ranges::includes(known_, live);
+  if (!question_.is_asking()) {
+    asked_ = std::move(live);
+  }
   const auto answer =
       question_.latest(subject_of(kubelet), newcomer ? kNewcomerInterval : kInterval, [&] {
         return render_api_view(ask_api_server(*root_, kubelet));
@@ -58,7 +61,7 @@ std::optional<Result<ApiView>> ApiWatch::view(const Kubelet& kubelet,
 void ApiWatch::take(const Result<std::string>& text) {
   Result<ApiView> view = text ? parse_api_view(*text) : tl::unexpected{text.error()};
   // One that the API server does not know is not asked for again and again.
-  known_ = live_;
+  known_ = asked_;
   if (!view) {
     problem_ = std::move(view.error());
     return;

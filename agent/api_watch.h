@@ -38,7 +38,7 @@ class ApiWatch {
   std::optional<ApiView> view_;
   std::chrono::steady_clock::time_point view_since_;
   std::set<std::string> known_;  ///< UIDs that an answer was about, or could not be
-  std::set<std::string> live_;   ///< of the last call
+  std::set<std::string> asked_;  ///< UIDs that were there when it was asked
   std::optional<Error> problem_;
 };
 

@@ -18,6 +18,8 @@ namespace eviction::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks{1000};
+constexpr std::chrono::milliseconds kLongestWait{60'000};
+constexpr std::size_t kMostRefused = 64;
 
 /// "$2y$10$" and 53 characters of salt and hash.
 bool is_bcrypt(std::string_view hash) {
@@ -97,7 +99,8 @@ BasicAuth::BasicAuth(std::vector<PasswordEntry> entries, Crypt crypt)
   static_cast<void>(RAND_bytes(salt_.data(), static_cast<int>(salt_.size())));
 }
 
-BasicAuth::Answer BasicAuth::ask(std::string_view user,
+BasicAuth::Answer BasicAuth::ask(std::string_view peer,
+                                 std::string_view user,
                                  std::string_view password,
                                  std::chrono::milliseconds now) {
   const Digest asked = digest(user, password);
@@ -107,18 +110,36 @@ BasicAuth::Answer BasicAuth::ask(std::string_view user,
   if (known) {
     return Answer::kYes;
   }
-  if (last_look_ && now - *last_look_ < kBetweenLooks) {
+  const auto refused = std::ranges::find(refused_, peer, &Refused::peer);
+  const bool waits = refused != refused_.end() && now < refused->until;
+  if (waits || (last_look_ && now - *last_look_ < kBetweenLooks)) {
     return Answer::kLater;
   }
   last_look_ = now;
   if (!matches(user, std::string{password})) {
+    refuse(peer, now);
     return Answer::kNo;
+  }
+  if (refused != refused_.end()) {
+    refused_.erase(refused);
   }
   if (accepted_.size() == entries_.size()) {
     accepted_.erase(accepted_.begin());
   }
   accepted_.push_back(asked);
   return Answer::kYes;
+}
+
+void BasicAuth::refuse(std::string_view peer, std::chrono::milliseconds now) {
+  std::chrono::milliseconds wait = kBetweenLooks;
+  const auto earlier = std::ranges::find(refused_, peer, &Refused::peer);
+  if (earlier != refused_.end()) {
+    wait = std::min(2 * earlier->wait, kLongestWait);
+    refused_.erase(earlier);
+  } else if (refused_.size() == kMostRefused) {
+    refused_.pop_front();
+  }
+  refused_.push_back({.peer = std::string{peer}, .until = now + wait, .wait = wait});
 }
 
 BasicAuth::Digest BasicAuth::digest(std::string_view user, std::string_view password) const {

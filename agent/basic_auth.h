@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,7 +26,9 @@ struct PasswordEntry {
                                                                      const std::string& path);
 
 /// Says who may read. A password costs up to 0.1 s to check, in the daemon's only thread: so what
-/// was right once is remembered, and of the others only one is looked at in a second.
+/// was right once is remembered, and of the others only one is looked at in a second. An address
+/// with a wrong one waits for 1 s, then 2 s, up to a minute, so that it does not take all the
+/// turns.
 class BasicAuth {
  public:
   /// Errors: kAbsent when the system has no libcrypt.
@@ -34,11 +37,12 @@ class BasicAuth {
   enum class Answer {
     kYes,
     kNo,
-    kLater,  ///< not looked at: ask again in a second
+    kLater,  ///< not looked at: ask again later
   };
 
-  /// now: of any steady clock.
-  [[nodiscard]] Answer ask(std::string_view user,
+  /// peer: the client's address in any form. now: of any steady clock.
+  [[nodiscard]] Answer ask(std::string_view peer,
+                           std::string_view user,
                            std::string_view password,
                            std::chrono::milliseconds now);
 
@@ -46,7 +50,16 @@ class BasicAuth {
   using Digest = std::array<unsigned char, 32>;
   using Crypt = char* (*)(const char* phrase, const char* setting, void* data);
 
+  /// An address whose last password was wrong.
+  struct Refused {
+    std::string peer;
+    std::chrono::milliseconds until;
+    std::chrono::milliseconds wait;
+  };
+
   BasicAuth(std::vector<PasswordEntry> entries, Crypt crypt);
+
+  void refuse(std::string_view peer, std::chrono::milliseconds now);
 
   [[nodiscard]] Digest digest(std::string_view user, std::string_view password) const;
   [[nodiscard]] bool matches(std::string_view user, const std::string& password) const;
@@ -56,6 +69,7 @@ class BasicAuth {
   Digest salt_{};                 ///< so that no digest is worth anything elsewhere
   std::vector<Digest> accepted_;  ///< at most as many as entries
   std::optional<std::chrono::milliseconds> last_look_;
+  std::deque<Refused> refused_;  ///< the last of them, the latest at the end
 };
 
 }  // namespace eviction::agent

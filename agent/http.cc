@@ -218,12 +218,14 @@ tl::unexpected<HttpFailure> failure(CURL* handle, CURLcode code, const Transfer&
     what = "the answer is longer than " +
            to_human(Bytes{static_cast<std::int64_t>(transfer.request.limit)});
   }
-  what += std::string{": "} + (transfer.detail.front() != '\0' ? transfer.detail.data()
-                                                               : transfer.curl.easy_strerror(code));
   long system = 0;
   transfer.curl.easy_getinfo(handle, CURLINFO_OS_ERRNO, &system);
   if (code == CURLE_COULDNT_CONNECT && system != 0) {
-    what += " (" + std::generic_category().message(static_cast<int>(system)) + ')';
+    what += ": " + std::generic_category().message(static_cast<int>(system));
+  } else if (code != CURLE_OPERATION_TIMEDOUT) {  // whose detail is another millisecond each time
+    what +=
+        std::string{": "} + (transfer.detail.front() != '\0' ? transfer.detail.data()
+                                                             : transfer.curl.easy_strerror(code));
   }
   return tl::unexpected{HttpFailure{.problem = meaning->problem,
                                     .error = {.kind = meaning->kind,

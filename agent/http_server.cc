@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/http_server.h"
 
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,24 @@ std::vector<MHD_OptionItem> tls_options(ServerTls& tls) {
     options.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, tls.client_authority.data()});
   }
   return options;
+}
+
+/// The bytes of the client's address; empty when it has none.
+std::string peer_of(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* const info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (info == nullptr || info->client_addr == nullptr) {
+    return {};
+  }
+  std::string peer;
+  if (info->client_addr->sa_family == AF_INET) {
+    const in_addr& four = reinterpret_cast<const sockaddr_in*>(info->client_addr)->sin_addr;
+    peer.assign(reinterpret_cast<const char*>(&four), sizeof four);
+  } else if (info->client_addr->sa_family == AF_INET6) {
+    const in6_addr& six = reinterpret_cast<const sockaddr_in6*>(info->client_addr)->sin6_addr;
+    peer.assign(reinterpret_cast<const char*>(&six), sizeof six);
+  }
+  return peer;
 }
 
 std::chrono::milliseconds steady_now() {
@@ -272,8 +291,9 @@ std::optional<MHD_Result> HttpServer::refuse(MHD_Connection* connection) {
   char* raw = nullptr;
   const MhdText user{MHD_basic_auth_get_username_password(connection, &raw)};
   const Password password{raw};
-  const auto said = user ? settings_.users->ask(user.get(), password.view(), steady_now())
-                         : BasicAuth::Answer::kNo;
+  const auto said =
+      user ? settings_.users->ask(peer_of(connection), user.get(), password.view(), steady_now())
+           : BasicAuth::Answer::kNo;
   switch (said) {
     case BasicAuth::Answer::kYes:
       break;

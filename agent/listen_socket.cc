@@ -107,6 +107,11 @@ ListenSocket::ListenSocket(systemd::EventLoop& loop,
       address_{std::move(address)},
       on_connection_{std::move(on_connection)} {}
 
+ListenSocket::~ListenSocket() {
+  // A child process that has a copy of the descriptor would keep the port.
+  ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
 config::ListenAddress ListenSocket::bound() const {
   config::ListenAddress bound = address_;
   SocketAddress where;
@@ -144,13 +149,22 @@ void ListenSocket::accept_some() {
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      // The connection stays in the queue, and would wake the loop at once and again.
-      source_ = {};
-      if (auto pause = loop_.after(kPause, [this] { static_cast<void>(wait()); })) {
-        pause_ = std::move(*pause);
-      }
+      pause();
     }
     return;
+  }
+}
+
+void ListenSocket::pause() {
+  auto end = loop_.after(kPause, [this] {
+    if (!wait()) {
+      pause();
+    }
+  });
+  if (end) {
+    pause_ = std::move(*end);
+    // The connection stays in the queue, and would wake the loop at once and again.
+    source_ = {};
   }
 }
 

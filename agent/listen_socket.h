@@ -30,7 +30,7 @@ class ListenSocket {
       const config::ListenAddress& address,
       std::function<void(const Accepted&)> on_connection);
 
-  ~ListenSocket() = default;
+  ~ListenSocket();
   ListenSocket(const ListenSocket&) = delete;
   ListenSocket& operator=(const ListenSocket&) = delete;
   ListenSocket(ListenSocket&&) = delete;
@@ -50,6 +50,7 @@ class ListenSocket {
 
   [[nodiscard]] Result<void> wait();
   void accept_some();
+  void pause();
 
   systemd::EventLoop& loop_;
   Descriptor socket_;  ///< before its sources: it has to outlive them

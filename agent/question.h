@@ -30,6 +30,9 @@ class Question {
                                                           std::chrono::milliseconds every,
                                                           const std::function<std::string()>& ask);
 
+  /// Whether an answer is awaited.
+  [[nodiscard]] bool is_asking() const { return task_ != nullptr; }
+
   /// Whether there is an answer to a question that was asked within the last age.
   [[nodiscard]] bool is_younger(std::chrono::milliseconds age) const;
 

@@ -180,15 +180,16 @@ TEST_F(ApiServer, ThatWantsACertificateGetsNone) {
 
 TEST_F(ApiServer, ThatListensToNobody) {
   const tests::LoopbackSocket socket;
-  EXPECT_THAT(error_of(kubeconfig(std::to_string(socket.port()))),
-              Is(ErrorKind::kIo, "Connection refused"));
+  // The same each time: of a problem that lasts only the first is logged.
+  EXPECT_EQ(error_of(kubeconfig(std::to_string(socket.port()))).what,
+            "cannot connect: Connection refused");
 }
 
 TEST_F(ApiServer, ThatNeverShakesHands) {
   const tests::LoopbackSocket socket;
   socket.listen();
-  EXPECT_THAT(error_of(kubeconfig(std::to_string(socket.port())), kShort),
-              Is(ErrorKind::kIo, "in time"));
+  EXPECT_EQ(error_of(kubeconfig(std::to_string(socket.port())), kShort).what,
+            "no whole answer in time");
 }
 
 TEST_F(ApiServer, ThatStopsInTheMiddle) {

@@ -61,21 +61,53 @@ BasicAuth make_users() {
 
 TEST(BasicAuth, KnowsItsUsers) {
   BasicAuth users = make_users();
-  EXPECT_EQ(users.ask("a", "secret", milliseconds{0}), Answer::kYes);
-  EXPECT_EQ(users.ask("b", "secret", milliseconds{2000}), Answer::kYes);
-  EXPECT_EQ(users.ask("a", "Secret", milliseconds{4000}), Answer::kNo);
-  EXPECT_EQ(users.ask("c", "secret", milliseconds{6000}), Answer::kNo);
-  EXPECT_EQ(users.ask("", "", milliseconds{8000}), Answer::kNo);
+  EXPECT_EQ(users.ask("x", "a", "secret", milliseconds{0}), Answer::kYes);
+  EXPECT_EQ(users.ask("y", "b", "secret", milliseconds{2000}), Answer::kYes);
+  EXPECT_EQ(users.ask("x", "a", "Secret", milliseconds{4000}), Answer::kNo);
+  EXPECT_EQ(users.ask("z", "c", "secret", milliseconds{6000}), Answer::kNo);
+  EXPECT_EQ(users.ask("w", "", "", milliseconds{8000}), Answer::kNo);
 }
 
 TEST(BasicAuth, LooksAtOnePasswordASecondUnlessItKnowsIt) {
   BasicAuth users = make_users();
-  EXPECT_EQ(users.ask("a", "secret", milliseconds{0}), Answer::kYes);
-  EXPECT_EQ(users.ask("a", "guess", milliseconds{999}), Answer::kLater);
-  EXPECT_EQ(users.ask("a", "guess", milliseconds{1000}), Answer::kNo);
-  EXPECT_EQ(users.ask("b", "secret", milliseconds{1001}), Answer::kLater);
-  EXPECT_EQ(users.ask("a", "secret", milliseconds{1002}), Answer::kYes);
-  EXPECT_EQ(users.ask("b", "secret", milliseconds{2000}), Answer::kYes);
+  EXPECT_EQ(users.ask("x", "a", "secret", milliseconds{0}), Answer::kYes);
+  EXPECT_EQ(users.ask("x", "a", "guess", milliseconds{999}), Answer::kLater);
+  EXPECT_EQ(users.ask("x", "a", "guess", milliseconds{1000}), Answer::kNo);
+  EXPECT_EQ(users.ask("y", "b", "secret", milliseconds{1001}), Answer::kLater);
+  EXPECT_EQ(users.ask("x", "a", "secret", milliseconds{1002}), Answer::kYes);
+  EXPECT_EQ(users.ask("y", "b", "secret", milliseconds{2000}), Answer::kYes);
+}
+
+TEST(BasicAuth, DoesNotLetOneAddressTakeAllTurns) {
+  BasicAuth users = make_users();
+  const auto guess = [&users](const char* peer, int now) {
+    return users.ask(peer, "a", "guess", milliseconds{now});
+  };
+  EXPECT_EQ(guess("x", 0), Answer::kNo);
+  EXPECT_EQ(guess("x", 1000), Answer::kNo);
+  EXPECT_EQ(guess("x", 2999), Answer::kLater);
+  EXPECT_EQ(guess("x", 3000), Answer::kNo);
+  EXPECT_EQ(guess("x", 6999), Answer::kLater);
+  EXPECT_EQ(users.ask("y", "a", "secret", milliseconds{6999}), Answer::kYes);
+  int looks = 0;
+  for (int now = 7000; now < 607'000; now += 20) {
+    looks += guess("x", now) == Answer::kNo ? 1 : 0;
+  }
+  EXPECT_EQ(looks, 13);  // 8, 16 and 32 s, then once a minute
+  EXPECT_EQ(users.ask("x", "b", "secret", milliseconds{700'000}), Answer::kYes);
+  EXPECT_EQ(guess("x", 701'000), Answer::kNo);
+  EXPECT_EQ(guess("x", 702'000), Answer::kNo);
+}
+
+TEST(BasicAuth, KeepsTheLastAddressesOnly) {
+  BasicAuth users = make_users();
+  int now = 0;
+  for (int i = 0; i < 200; ++i, now += 1000) {
+    EXPECT_EQ(users.ask(std::to_string(i), "a", "guess", milliseconds{now}), Answer::kNo);
+  }
+  EXPECT_EQ(users.ask("0", "a", "guess", milliseconds{now}), Answer::kNo);
+  EXPECT_EQ(users.ask("0", "a", "guess", milliseconds{now + 1000}), Answer::kNo);
+  EXPECT_EQ(users.ask("0", "a", "guess", milliseconds{now + 2000}), Answer::kLater);
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 #include "agent/exporter.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -109,6 +112,22 @@ TEST_F(ExporterTest, TakesAPortWhenItIsFree) {
   configure();
   EXPECT_EQ(problems(), "");
   EXPECT_EQ(get("/healthz").status, 200);
+}
+
+// A question to the API server is asked in a child process, which has all descriptors till it ends.
+TEST_F(ExporterTest, GivesUpAPortThatAChildProcessHasToo) {
+  configure();
+  config_.metrics_listen = {{false, "127.0.0.1", port()}};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+  }
+  put_tls(identity_);
+  configure();
+  EXPECT_EQ(problems(), "");
+  EXPECT_EQ(get("/healthz", trusting(authority_)).status, 200);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST_F(ExporterTest, SaysThatAnAddressIsNotOfThisMachine) {
