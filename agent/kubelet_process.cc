@@ -280,7 +280,7 @@ void read_target(Kubelet& kubelet,
     // Source: k3s v1.36 pkg/agent/config/config.go (KubeConfigKubelet).
     kubelet.arguments.push_back("--kubeconfig=" + k3s.data_dir + "/agent/kubelet.kubeconfig");
   }
-  choose_target(kubelet, choice, config.folder, k3s);
+  choose_target(kubelet, root, choice, config.folder, k3s);
   read_committed(kubelet, proc, root, buffer);
   load_settings(kubelet, start, proc, root, buffer);
   // Others are not restarted together with k3s or RKE2.

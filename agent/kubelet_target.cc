@@ -159,6 +159,7 @@ std::optional<std::string> agent_folder(const Kubelet& kubelet) {
 }
 
 void choose_target(Kubelet& kubelet,
+                   const cgroup::Directory& root,
                    TargetChoice choice,
                    const std::string& args_folder,
                    const K3sKubelet& k3s) {
@@ -168,6 +169,11 @@ void choose_target(Kubelet& kubelet,
   find_target(kubelet, args_folder, k3s);
   if (choice != TargetChoice::kAuto) {
     override_target(kubelet, choice, args_folder);
+  }
+  std::string unread =
+      config::not_walked(root, config::flag_value(kubelet.arguments, "config-dir").value_or(""));
+  if (is_drop_in(kubelet.target) && !unread.empty()) {
+    set_target(kubelet, Target::kNone, {}, "--config-dir=" + std::move(unread));
   }
   if (is_drop_in(kubelet.target) && kubelet.version && !kubelet.version->at_least(kDropIns)) {
     set_target(kubelet,

@@ -4,8 +4,6 @@
 #include <filesystem>
 #include <string_view>
 
-#include <fmt/format.h>
-
 namespace eviction::config {
 namespace {
 
@@ -67,14 +65,20 @@ std::string normal_path(const std::string& path) {
   return normal;
 }
 
+std::string not_walked(const cgroup::Directory& root, const std::string& path) {
+  const bool link = !path.empty() && path.back() != '/' && root.read_link(path).has_value();
+  return link ? path +
+                    ": it is a symbolic link, and the kubelet does not look behind it; name the "
+                    "directory itself"
+              : std::string{};
+}
+
 DropInFiles find_drop_ins(const cgroup::Directory& root, const std::string& path) {
   DropInFiles files;
-  const bool link = path.back() != '/' && root.read_link(path).has_value();
+  const std::string reason = not_walked(root, path);
+  const bool link = !reason.empty();
   if (link) {
-    files.warnings.push_back(
-        fmt::format("{}: it is a symbolic link, and the kubelet does not look behind it; name the "
-                    "directory itself",
-                    path));
+    files.warnings.push_back(reason);
   }
   const Result<cgroup::Directory> directory = root.open_below(path);
   const bool file = !directory && directory.error().kind == ErrorKind::kMalformed;

@@ -19,6 +19,9 @@ struct DropInFiles {
 /// it. Source: go path/filepath Clean().
 [[nodiscard]] std::string normal_path(const std::string& path);
 
+/// Why the kubelet finds nothing below this --config-dir; empty: it looks there.
+[[nodiscard]] std::string not_walked(const cgroup::Directory& root, const std::string& path);
+
 /// Files that end in .conf, in the order of the kubelet's walk: bytewise by name, each directory
 /// at its own place. Symbolic links to files are read, links to directories are not followed, not
 /// even the topmost one. A missing directory is an error.

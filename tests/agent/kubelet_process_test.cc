@@ -188,6 +188,21 @@ TEST_F(FindKubelet, MergesDropInsFrom130) {
   }
 }
 
+// The kubelet's walk does not follow a link, unless a slash at the end has it followed before.
+TEST_F(FindKubelet, ReadsNothingBehindALinkToItsDropIns) {
+  tree_.directory("etc/kubelet.d");
+  std::filesystem::create_directory_symlink("etc/kubelet.d", tree_.path("d"));
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet", "--config-dir=/d"}});
+  for (const auto choice : {config::TargetChoice::kAuto, config::TargetChoice::kKubeletDropin}) {
+    config_.target = choice;
+    EXPECT_EQ(find()->target, Target::kNone);
+    EXPECT_THAT(find()->target_reason, HasSubstr("--config-dir=/d: it is a symbolic link"));
+  }
+  add({.pid = 1000, .comm = "kubelet", .argv = {"kubelet", "--config-dir=/d/"}});
+  EXPECT_EQ(find()->target, Target::kKubeletDropin);
+  EXPECT_EQ(find()->file, "/d/60-eviction-agent.conf");
+}
+
 TEST_F(FindKubelet, WhatTheTargetHoldsIsRead) {
   add_rke2();
   tree_.file(std::string{kRke2DropIns}.substr(1) + "/60-eviction-agent.conf", "# ours\n");
