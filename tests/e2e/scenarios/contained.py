@@ -94,7 +94,11 @@ def contained(node: Node) -> None:
     expect_in_force(node, before)
     status = f"{CTR} tasks exec --exec-id status agent {PROGRAM} status --path.rootfs=/host"
     say(machine.check(status))
-    in_force = json.loads(machine.check(f"{status} -o json"))["in_force"]
+    in_force = machine.wait_for(
+        "it knows what the kubelet has",
+        lambda: json.loads(machine.check(f"{status} -o json"))["in_force"],
+        120,
+    )
     expect(in_force["source"] == "the kubelet's /configz", f"it did not use its token: {in_force}")
 
     machine.check(f"{CTR} tasks kill --signal SIGTERM agent")
