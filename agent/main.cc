@@ -323,8 +323,15 @@ ExitCode exit_code(const std::optional<Error>& problem) {
   return problem && problem->kind != ErrorKind::kAbsent ? kFailed : kDone;
 }
 
+ExitCode complain_unread(const CommandLine& line, Error error) {
+  if (!line.file && error.kind == ErrorKind::kAbsent) {
+    error.remedy = "no daemon has recorded here; name a FILE that eviction-agent record wrote";
+  }
+  return complain(kFailed, to_text(error));
+}
+
 /// Prints each moment as it is read.
-ExitCode print_csv(const std::string& file) {
+ExitCode print_csv(const CommandLine& line, const std::string& file) {
   ExitCode code = write_out(csv_header(), kDone);
   const auto read = read_moments(file, [&code](const Moment& moment) {
     if (code == kDone) {
@@ -332,7 +339,7 @@ ExitCode print_csv(const std::string& file) {
     }
   });
   if (!read) {
-    return complain(kFailed, to_text(read.error()));
+    return complain_unread(line, read.error());
   }
   if (*read) {
     complain(kFailed, to_text(**read));
@@ -348,7 +355,7 @@ ExitCode replay(const CommandLine& line) {
   const std::string file = line.file.value_or(
       root->path_of(std::string{kStateFolder} + '/' + std::string{kRecordingFile}));
   if (line.csv) {
-    return print_csv(file);
+    return print_csv(line, file);
   }
   const config::LoadedConfig loaded = load_config(line, *root);
   for (const Error& error : loaded.errors) {
@@ -360,7 +367,7 @@ ExitCode replay(const CommandLine& line) {
   ReplayRun run{loaded.config};
   auto read = read_moments(file, [&run](const Moment& moment) { run.take(moment); });
   if (!read) {
-    return complain(kFailed, to_text(read.error()));
+    return complain_unread(line, read.error());
   }
   run.result().problem = std::move(*read);
   return print(
