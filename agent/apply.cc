@@ -174,6 +174,16 @@ ActReport report_end(const Host& host,
           text};
 }
 
+Record peek_own_record(const Host& host, const Progress& progress) {
+  Result<Record> record = peek_record(*host.root);
+  if (!record) {
+    progress(to_text(record.error()));
+    return {};
+  }
+  leave_no_future(*record, wall_now());
+  return std::move(*record);
+}
+
 /// The record; times of the future in it are mended on the disk, too.
 Record load_own_record(const Host& host, const Progress& progress) {
   LoadedRecord loaded = load_record(*host.root);
@@ -253,7 +263,7 @@ ActReport apply(const Host& host,
                 const config::AgentConfig& config,
                 bool dry_run,
                 const Progress& progress) {
-  const Record record = load_own_record(host, progress);
+  const Record record = dry_run ? peek_own_record(host, progress) : load_own_record(host, progress);
   const Plan plan = plan_to_act(host, config, record);
   const auto& kubelet = plan.observation.kubelet;
   const auto journal = interrupted_change(*host.root, kubelet, record.file);

@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "agent/findings.h"
+#include "agent/policy/decide.h"
 
 namespace eviction::agent {
 
@@ -191,6 +192,18 @@ void check_requests(const Plan& plan, Findings& findings) {
   }
 }
 
+/// Where the daemon does not mend it: it does not run, or has mode observe.
+void check_next_start(const Plan& plan, Findings& findings) {
+  if (const std::string why = next_start_rejects(plan); !why.empty()) {
+    add(findings,
+        "next-start",
+        Severity::kError,
+        why,
+        "run the daemon in mode stage or enforce, which makes the value smaller, or run "
+        "eviction-agent rollback");
+  }
+}
+
 /// Files that could not be read: those a permission is missing for, then all others.
 void check_problems(const Plan& plan, Findings& findings) {
   const std::vector<Error>& problems = plan.observation.problems;
@@ -253,6 +266,7 @@ std::vector<Finding> check(const Plan& plan) {
   check_kubelet(plan, findings);
   check_vm_pods(plan, findings);
   check_requests(plan, findings);
+  check_next_start(plan, findings);
   check_problems(plan, findings);
   return findings;
 }

@@ -116,7 +116,7 @@ void check_target(const Kubelet& kubelet, Findings& findings) {
       kubelet.embedded
           ? "name k3s' data directory as data-dir in its config.yaml, or enter what \"plan\" shows "
             "by hand"
-          : "on kubelet 1.32 or later make a directory, add --config-dir=DIRECTORY to its flags "
+          : "on kubelet 1.30 or later make a directory, add --config-dir=DIRECTORY to its flags "
             "(kubeadm: KUBELET_EXTRA_ARGS in /etc/default/kubelet or /etc/sysconfig/kubelet) and "
             "restart it; until then enter what \"plan\" shows by hand");
 }

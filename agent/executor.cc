@@ -87,6 +87,14 @@ std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
 }
 
 void Executor::act_on(const Plan& plan, const std::string& not_yet) {
+  const std::string rejects =
+      config_.mode == config::Mode::kObserve ? next_start_rejects(plan) : std::string{};
+  if (!rejects.empty()) {
+    problem(Error{.kind = ErrorKind::kUnsupported,
+                  .path = host_.root->path_of(plan.observation.kubelet->file),
+                  .what = rejects + ", and mode observe does not mend that",
+                  .remedy = "set [agent] mode = stage, or run eviction-agent rollback"});
+  }
   const std::optional<std::string> unfinished = transaction_ ? std::nullopt : resume(plan);
   if (unfinished) {
     check_in_force(plan);

@@ -172,9 +172,15 @@ void IncidentRecorder::add_evictions() {
   const sys_seconds now = wall_now();
   for (const EvictedPod& pod : plan_.observation.evicted) {
     const bool old = pod.at && now - *pod.at > kEvictionAge;
-    if (!old && evicted_.insert(pod.uid).second) {
-      add(eviction_incident(pod, now, scene()));
+    if (old || !evicted_.insert(pod.uid).second) {
+      continue;
     }
+    const Incident incident = eviction_incident(pod, now, scene());
+    // Without a log that knows it, an earlier agent may have counted it.
+    if (boot_in_log_ || !pod.at || now - *pod.at <= kOldKill) {
+      count(incident);
+    }
+    record(incident);
   }
 }
 

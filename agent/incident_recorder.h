@@ -44,7 +44,7 @@ class IncidentRecorder {
   /// What was added is on the disk when it returns, or problems() tell why not.
   void keep();
 
-  /// But for kills older than kOldKill.
+  /// But for kills and evictions older than kOldKill that no log of this boot tells of.
   [[nodiscard]] const IncidentCounts& counts() const { return counts_; }
 
   /// Why incidents are missed, or not kept.

@@ -81,7 +81,7 @@ void find_target(Kubelet& kubelet, const std::string& args_folder, const K3sKube
              Target::kNone,
              {},
              "this kubelet reads no drop-in directory: start it with --config-dir=DIRECTORY "
-             "(kubelet 1.32 or later) to let the agent set a value");
+             "(kubelet 1.30 or later) to let the agent set a value");
 }
 
 Target target_of(TargetChoice choice) {

@@ -27,6 +27,7 @@
 #include "agent/live_node.h"
 #include "agent/observation.h"
 #include "agent/plan.h"
+#include "agent/policy/decide.h"
 #include "agent/recall.h"
 #include "agent/recording/command.h"
 #include "agent/recording/csv.h"
@@ -35,6 +36,7 @@
 #include "agent/replay.h"
 #include "agent/simulate/command.h"
 #include "agent/simulate/html_file.h"
+#include "agent/state_file.h"
 #include "agent/status_file.h"
 #include "agent/validate.h"
 #include "agent/version.h"
@@ -203,7 +205,11 @@ ExitCode show_incidents(const CommandLine& line) {
     return complain(kFailed, to_text(loaded.error()));
   }
   if (loaded->unreadable != 0) {
-    complain(kDone, fmt::format("{} lines of the log are no records", loaded->unreadable));
+    complain(
+        kDone,
+        fmt::format("{}: {} of its lines are no records and are passed over",
+                    root->path_of(std::string{kStateFolder} + '/' + std::string{kIncidentFile}),
+                    loaded->unreadable));
   }
   if (line.output == OutputFormat::kTable) {
     return write_out(incidents_table(loaded->incidents), kDone);
@@ -222,7 +228,11 @@ ExitCode plan_or_check(const CommandLine& line,
     complain(kFailed, to_text(recalled.error()));
   }
   Observation seen = observe(host, config, buffer);
-  Circumstances circumstances;
+  const Result<Record> record = peek_record(*host.root);
+  if (!record) {
+    complain(kFailed, to_text(record.error()));
+  }
+  Circumstances circumstances = circumstances_of(record.value_or(Record{}), wall_now());
   history.add_to(circumstances, seen, seen.uptime);
   const Plan plan = make_plan(std::move(seen), config, circumstances);
   if (line.command == config::Command::kPlan) {
@@ -300,9 +310,6 @@ std::vector<std::string> absolute_paths(std::vector<std::string> arguments) {
 }
 
 ExitCode run_validate(const CommandLine& line) {
-  if (!line.kubelet_version || !line.capacity) {
-    return complain(kUsage, "validate needs --kubelet-version and --capacity");
-  }
   const Result<cgroup::Directory> root = cgroup::Directory::open(line.rootfs);
   if (!root) {
     return complain(kUsage, to_text(root.error()));

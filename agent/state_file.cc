@@ -115,6 +115,10 @@ Result<Record> parse_record(std::string_view text, const std::string& path) {
           .kind = ErrorKind::kMalformed, .path = path, .what = "it is no state of eviction-agent"});
 }
 
+Result<Record> peek_record(const cgroup::Directory& root) {
+  return peek_own(root, std::string{kStateFile}, parse_record);
+}
+
 LoadedRecord load_record(const cgroup::Directory& root) {
   Loaded<Record> loaded = load_own(root, std::string{kStateFile}, parse_record);
   return {.record = std::move(loaded.value), .problem = std::move(loaded.problem)};

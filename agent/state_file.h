@@ -28,6 +28,8 @@ struct LoadedRecord {
   std::optional<Error> problem;
 };
 
+/// The record; a new one where there is none. Changes nothing. Errors: of reading it, kMalformed.
+[[nodiscard]] Result<Record> peek_record(const cgroup::Directory& root);
 [[nodiscard]] LoadedRecord load_record(const cgroup::Directory& root);
 [[nodiscard]] Result<void> save_record(const cgroup::Directory& root, const Record& record);
 

@@ -28,6 +28,15 @@ std::string known(const std::optional<Bytes>& bytes) {
   return bytes ? to_human(*bytes) : "unknown";
 }
 
+const char* pressure_state(const Observation& seen) {
+  if (seen.pressure) {
+    return "on";
+  }
+  const bool off = seen.pressure_absent && (seen.pressure_absent->kind == ErrorKind::kAbsent ||
+                                            seen.pressure_absent->kind == ErrorKind::kUnsupported);
+  return off ? "off" : "unknown";
+}
+
 std::string node_section(const Plan& plan, bool colour) {
   const Observation& seen = plan.observation;
   std::string kubelet = seen.kubelet_absent ? to_text(*seen.kubelet_absent) : "none found";
@@ -43,7 +52,7 @@ std::string node_section(const Plan& plan, bool colour) {
                                known(plan.memory.capacity),
                                seen.kernel.value_or("unknown"),
                                cgroup::to_text(seen.cgroup_mode),
-                               seen.pressure ? "on" : "off")) +
+                               pressure_state(seen))) +
          paragraph(heading("kubelet", colour), kubelet);
 }
 

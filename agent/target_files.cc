@@ -47,12 +47,14 @@ std::string lock_file(const std::string& name) {
   return name + ".lock";
 }
 
+constexpr const char* kAsRoot = "run it as root";
+
 tl::unexpected<Error> lock_error(std::string path, int code) {
   const bool denied = code == EACCES;
   return tl::unexpected{Error{.kind = denied ? ErrorKind::kDenied : ErrorKind::kIo,
                               .path = std::move(path),
                               .what = std::generic_category().message(code),
-                              .remedy = denied ? "run it as root" : ""}};
+                              .remedy = denied ? kAsRoot : ""}};
 }
 
 /// Where a file of ours may be.
@@ -225,8 +227,14 @@ Result<HostLock> HostLock::take(const cgroup::Directory& root, const std::string
 Result<bool> HostLock::is_held(const cgroup::Directory& root, const std::string& name) {
   const Result<cgroup::Directory> folder = root.open_below(kRunFolder);
   if (!folder) {
-    return folder.error().kind == ErrorKind::kAbsent ? Result<bool>{false}
-                                                     : tl::unexpected{folder.error()};
+    if (folder.error().kind == ErrorKind::kAbsent) {
+      return false;
+    }
+    Error error = folder.error();
+    if (error.kind == ErrorKind::kDenied) {
+      error.remedy = kAsRoot;
+    }
+    return tl::unexpected{std::move(error)};
   }
   const Descriptor file{
       ::openat(folder->fd(), lock_file(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};

@@ -19,9 +19,11 @@ constexpr std::array kKeys{
         "mode",
         &AgentConfig::mode,
         "stage",
-        "What the daemon does with the value it computes. observe: shows it. stage: also keeps it "
-        "beside the file it is meant for, under a name that nobody reads, so that "
-        "\"eviction-agent apply\" can put it in force. enforce: puts it in force itself, which "
+        "What the daemon does with the value it computes. observe: shows it, and leaves one that "
+        "is in "
+        "force as it is; run \"eviction-agent rollback\" before. stage: also keeps it beside the "
+        "file it is meant for, under a name that nobody reads, so that \"eviction-agent apply\" "
+        "can put it in force. enforce: puts it in force itself, which "
         "restarts the kubelet."},
     KeyInfo{"agent",
             "restarts-per-day",

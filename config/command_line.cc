@@ -399,6 +399,10 @@ Outcome check_complete(const CommandLine& line) {
     return tl::unexpected{usage_error("validate needs --kubelet-version",
                                       "give the kubelet's version, such as v1.32.3+rke2r1")};
   }
+  if (line.command == Command::kValidate && !line.capacity) {
+    return tl::unexpected{
+        usage_error("validate needs --capacity", "give the node's memory, such as 16Gi")};
+  }
   if (line.command == Command::kRecord && !line.file) {
     return tl::unexpected{usage_error("record needs a file", "write eviction-agent record FILE")};
   }

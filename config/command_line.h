@@ -63,7 +63,7 @@ struct CommandLine {
   bool dry_run = false;  ///< apply only
   SimulateOptions simulate;
 
-  std::optional<Bytes> capacity;  ///< validate and simulate; above 0
+  std::optional<Bytes> capacity;  ///< never absent for validate; above 0
 
   std::optional<Since> since;  ///< incidents only; absent: all
 

@@ -153,8 +153,8 @@ inline constexpr std::array kOptions{
                '\0',
                "FILE.prom",
                "Also writes the metrics to this file at each full look at the node, for the "
-               "textfile collector of node_exporter. Its folder has to be there. The file is "
-               "removed when the daemon ends."},
+               "textfile collector of node_exporter. Its folder has to be there, and is not "
+               "looked up below ROOTFS. The file is removed when the daemon ends."},
     OptionInfo{only(Command::kIncidents),
                "since",
                '\0',

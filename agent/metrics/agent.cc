@@ -87,9 +87,11 @@ void add_deeds(Families& families, const Status& status) {
   families.gauge("kubelet_restarts_last_day",
                  "Restarts of the kubelet by the agent in the last 24 h.");
   families.add(static_cast<std::uint64_t>(restarts_within_a_day(status.record, status.at)));
-  families.counter("kubelet_restarts_total", "Restarts of the kubelet by the agent.");
+  families.counter("kubelet_restarts_total",
+                   "Restarts of the kubelet by this daemon, those of apply not among them.");
   families.add(deeds.restarts);
-  families.counter("transactions_total", "Transactions by how they ended; put-back is a rollback.");
+  families.counter("transactions_total",
+                   "Transactions of this daemon by how they ended; put-back is a rollback.");
   families.add(deeds.committed, {{"outcome", "committed"}});
   families.add(deeds.put_back, {{"outcome", "put-back"}});
   families.counter("acts_total", "What the agent decided to do with its file.");

@@ -28,9 +28,9 @@ void add_forecast(Families& families, const Status& status) {
                  "When the threshold is reached with probability 1/2 and 1/10; none where that is "
                  "later than 15 min or not known.");
   const auto add = [&families](const std::optional<std::chrono::seconds>& time,
-                               const char* quantile) {
+                               const char* probability) {
     if (time) {
-      families.add(std::chrono::duration<double>{*time}.count(), {{"quantile", quantile}});
+      families.add(std::chrono::duration<double>{*time}.count(), {{"probability", probability}});
     }
   };
   add(forecast.median, "0.5");

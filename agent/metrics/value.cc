@@ -148,7 +148,7 @@ void add_growth(Families& families, const Sizing& sizing) {
   const LearnedGrowth& learned = *growth->learned;
   families.gauge(
       "growth_learned_bytes",
-      "Fall, and rise of the pods' memory, within the window, that all but [agent] risk of "
+      "Fall, and rise of the pods' memory, within the window, that all but [sizing] risk of "
       "what the agent remembers of this node stayed within; of the node within one "
       "reaction only what was lost near running out.");
   families.add(learned.node, {{"class", "node"}, {"window", "reaction"}});

@@ -71,12 +71,7 @@ bool is_safe(const Plan& plan) {
 }
 
 /// What an armed value needs now, when it can no longer stand.
-Decision protect_pods(const Plan& plan, Bytes hard, Bytes bound) {
-  const std::string why = fmt::format(
-      "with a hard threshold of {} the next start of the kubelet would reject running "
-      "pods, whose requests leave {}",
-      to_human(hard),
-      to_human(std::max(bound, Bytes{})));
+Decision protect_pods(const Plan& plan, Bytes hard, const std::string& why) {
   if (is_safe(plan) && plan.sizing.hard.value_or(Bytes{}) < hard) {
     return {Act::kShrink, plan.file_content, why};
   }
@@ -132,8 +127,8 @@ std::optional<Decision> about_armed(const Plan& plan, const Situation& situation
   }
   const Bytes step = rounding_step(*plan.memory.capacity);
   const auto bound = requests_bound(plan.observation, plan.memory, step);
-  if (now->hard && bound && *now->hard > bound->possible) {
-    return protect_pods(plan, *now->hard, bound->possible);
+  if (const std::string why = next_start_rejects(plan); !why.empty()) {
+    return protect_pods(plan, *now->hard, why);
   }
   if (is_armed(plan)) {
     return Decision{
@@ -378,6 +373,23 @@ void LowerWatch::tell(const Plan& plan, std::chrono::seconds now, Situation& sit
     begin();
   }
   situation.lower_for = now - *since_;
+}
+
+std::string next_start_rejects(const Plan& plan) {
+  const auto& kubelet = plan.observation.kubelet;
+  const auto now = kubelet ? armed(*kubelet) : std::nullopt;
+  if (!now || !now->hard || !plan.memory.capacity) {
+    return {};
+  }
+  const auto bound =
+      requests_bound(plan.observation, plan.memory, rounding_step(*plan.memory.capacity));
+  return bound && *now->hard > bound->possible
+             ? fmt::format(
+                   "with a hard threshold of {} the next start of the kubelet would reject "
+                   "running pods, whose requests leave {}",
+                   to_human(*now->hard),
+                   to_human(std::max(bound->possible, Bytes{})))
+             : std::string{};
 }
 
 Decision decide(const Plan& plan, const Situation& situation) {

@@ -100,6 +100,10 @@ class LowerWatch {
   Bytes highest_;  ///< that was asked for since then
 };
 
+/// Why the next start of the kubelet would reject running pods, with the value that our file has.
+/// Empty: it would not, as far as requests are known.
+[[nodiscard]] std::string next_start_rejects(const Plan& plan);
+
 /// Pure. A value of ours that a later start of the kubelet would reject pods for is shrunk or
 /// withdrawn in every mode but observe, whatever else holds, but where the kubelet would not start
 /// without it; estimated requests count with their lower end for this. One that was comes back

@@ -152,6 +152,13 @@ TEST_F(DaemonTest, ObservesARecordedNodeWithoutAPressureTriggerOverItsFile) {
   EXPECT_EQ(content("/proc/pressure/memory"), before);
 }
 
+TEST_F(DaemonTest, ObserveLeavesAValueThatHurtsAndSaysSo) {
+  const std::string ours = config::render_drop_in({.hard = Bytes{std::int64_t{1} << 40}});
+  tree_.file(std::string{kFile}.substr(1), ours);
+  run(Mode::kObserve, [this] { return has_problem("and mode observe does not mend that"); });
+  EXPECT_EQ(content(kFile), ours);
+}
+
 TEST_F(DaemonTest, ObserveLeavesAnInterruptedChangeAndSaysSo) {
   Journal journal;
   journal.file = kFile;

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "agent/check.h"
 #include "agent/observation.h"
 #include "tests/agent/decided_node.h"
 
@@ -43,6 +44,10 @@ TEST(Plan, ReclaimableSlabTakesNothingOffTheThresholdOfAnOldKubelet) {
 TEST(Decide, ObserveNeverActs) {
   const Observation unsafe = with_room(with_file(node(), {.hard = 9_GiB}), 1_GiB);
   EXPECT_EQ(decide(plan_of(unsafe), {.mode = Mode::kObserve}).act, Act::kNothing);
+  EXPECT_NE(next_start_rejects(plan_of(unsafe)), "");
+  EXPECT_FALSE(fit(check(plan_of(unsafe))));
+  EXPECT_EQ(next_start_rejects(plan_of(with_file(node(), {.hard = 1_GiB}))), "");
+  EXPECT_EQ(next_start_rejects(plan_of(node())), "");
 }
 
 TEST(Decide, StageKeepsTheValueBesideItsFile) {

@@ -109,6 +109,18 @@ TEST(IncidentRecorder, TellsOfAnEvictionOnce) {
   EXPECT_TRUE(incidents[1].at("victim").at("class").is_null());
 }
 
+// A rollback took the log away, and the agent before it counted the older one.
+TEST(IncidentRecorder, CountsNoOldEvictionWithoutALog) {
+  Node node;
+  node.plan().observation.evicted = {
+      evicted(kBurstable, wall_now() - std::chrono::hours{1}),
+      evicted("6c4333b3-a663-11ea-b39f-6c92bf85beda", wall_now() - std::chrono::minutes{1})};
+  node.without_log().walk();
+  EXPECT_EQ(node.incidents().size(), 2U);
+  EXPECT_THAT(node.recorder().counts().evictions, testing::IsEmpty());
+  EXPECT_EQ(node.recorder().counts().evictions_unclassed, 1U);
+}
+
 TEST(IncidentRecorder, TellsOfAGuardWhenItBeginsToRefuse) {
   Node node;
   const auto set = [&node](std::optional<bool> ok) {

@@ -265,7 +265,8 @@ TEST(Metrics, OfAForecastOnlyWhatIsKnown) {
       HasSubstr("\neviction_agent_threshold_reached_probability_ratio{horizon=\"5min\"} 0.25\n"));
   EXPECT_THAT(
       text, HasSubstr("\neviction_agent_threshold_reached_brier_score{horizon=\"5min\"} 0.0625\n"));
-  EXPECT_THAT(text, HasSubstr("\neviction_agent_threshold_reached_seconds{quantile=\"0.1\"} 90\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\neviction_agent_threshold_reached_seconds{probability=\"0.1\"} 90\n"));
   EXPECT_THAT(text, HasSubstr("\neviction_agent_early_warning 1\n"));
 }
 

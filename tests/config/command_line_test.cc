@@ -38,7 +38,7 @@ std::string usage_error_of(const Arguments& arguments) {
 
 /// What validate hands on of these arguments.
 Arguments handed_on(const Arguments& flags) {
-  Arguments arguments{"validate", "--kubelet-version=1.32"};
+  Arguments arguments{"validate", "--kubelet-version=1.32", "--capacity=1Gi"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   return parsed(arguments).kubelet_arguments;
 }
@@ -145,11 +145,11 @@ TEST(CommandLine, Validate) {
   EXPECT_THAT(line.kubelet_arguments, IsEmpty());
   EXPECT_EQ(parsed({"validate", "--kubelet-version=1.32", "--capacity=1000"}).capacity,
             Bytes{1000});
-  EXPECT_EQ(parsed({"validate", "--kubelet-version=1.32"}).capacity, std::nullopt);
 }
 
 TEST(CommandLine, ConfigOfValidateIsTheKubelets) {
-  const CommandLine line = parsed({"validate", "--config", "a.yaml", "--kubelet-version=1.32"});
+  const CommandLine line =
+      parsed({"validate", "--config", "a.yaml", "--kubelet-version=1.32", "--capacity=1Gi"});
   EXPECT_EQ(line.config, std::nullopt);
   EXPECT_THAT(line.kubelet_arguments, ElementsAre("--config=a.yaml"));
 }
@@ -343,6 +343,7 @@ TEST(CommandLine, RefusesWrongValues) {
       {{"check", "--path.procfs", ""}, "--path.procfs is empty"},
       {{"check", "--path.sysfs="}, "--path.sysfs is empty"},
       {{"validate"}, "validate needs --kubelet-version"},
+      {{"validate", "--kubelet-version", "1.32.3"}, "validate needs --capacity"},
       {{"validate", "--kubelet-version="},
        "--kubelet-version: \"\" is no version; allowed: such as"},
       {{"validate", "--kubelet-version=new"}, "\"new\" is no version"},

@@ -74,6 +74,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - {name: agent-etc, mountPath: {{ printf "/host%s/agent/etc" $data }}}
 - {name: supervisor, mountPath: {{ printf "/host/etc/rancher/%s" .Values.host.distribution }}}
 {{- else }}
+{{- if eq (trimSuffix "/" .Values.host.configDir) "/etc/kubernetes" }}
+{{- fail "host.configDir cannot be /etc/kubernetes itself: name a folder that holds drop-ins alone" }}
+{{- end }}
 - {name: kubernetes, mountPath: /host/etc/kubernetes, readOnly: true}
 - {name: config-dir, mountPath: {{ printf "/host%s" .Values.host.configDir }}}
 {{- end }}
