@@ -124,7 +124,7 @@ class Run {
 };
 
 /// Why the plan cannot be applied. Absent: it can.
-std::optional<ActReport> refusal(const Plan& plan, const config::AgentConfig& config) {
+std::optional<ActReport> refusal(const Plan& plan) {
   const auto& kubelet = plan.observation.kubelet;
   if (!kubelet) {
     return ActReport{ActOutcome::kFailed, "no kubelet is found on this node"};
@@ -138,8 +138,8 @@ std::optional<ActReport> refusal(const Plan& plan, const config::AgentConfig& co
   if (const std::string guards = guards_against(plan); !guards.empty()) {
     return ActReport{ActOutcome::kRefused, "refused by guards, nothing was changed:" + guards};
   }
-  if (const std::string forbidden = restart_forbidden(*kubelet, config); !forbidden.empty()) {
-    return ActReport{ActOutcome::kRefused, "nothing was changed: " + forbidden};
+  if (!plan.restart_forbidden.empty()) {
+    return ActReport{ActOutcome::kRefused, "nothing was changed: " + plan.restart_forbidden};
   }
   return std::nullopt;
 }
@@ -174,19 +174,25 @@ ActReport report_end(const Host& host,
           text};
 }
 
-Record peek_own_record(const Host& host, const Progress& progress) {
+Result<Record> peek_own_record(const Host& host, const Progress& progress) {
   Result<Record> record = peek_record(*host.root);
-  if (!record) {
-    progress(to_text(record.error()));
-    return {};
+  if (record) {
+    leave_no_future(*record, wall_now());
+    return record;
   }
-  leave_no_future(*record, wall_now());
-  return std::move(*record);
+  if (record.error().kind != ErrorKind::kMalformed) {
+    return record;
+  }
+  progress(to_text(record.error()));
+  return Record{};
 }
 
 /// The record; times of the future in it are mended on the disk, too.
-Record load_own_record(const Host& host, const Progress& progress) {
+Result<Record> load_own_record(const Host& host, const Progress& progress) {
   LoadedRecord loaded = load_record(*host.root);
+  if (loaded.unread) {
+    return tl::unexpected{*loaded.problem};
+  }
   if (loaded.problem) {
     progress(to_text(*loaded.problem));
   }
@@ -211,7 +217,11 @@ ActReport carry_out(const Host& host,
     return failed(loop ? lock.error() : loop.error());
   }
   // What was read without the lock may be older than what another agent did.
-  Record record = load_record(*host.root).record;
+  LoadedRecord loaded = load_record(*host.root);
+  if (loaded.unread) {
+    return failed(*loaded.problem);
+  }
+  Record record = std::move(loaded.record);
   auto left = interrupted_change(*host.root, kubelet, record.file);
   if (!left) {
     return failed(left.error());
@@ -263,10 +273,14 @@ ActReport apply(const Host& host,
                 const config::AgentConfig& config,
                 bool dry_run,
                 const Progress& progress) {
-  const Record record = dry_run ? peek_own_record(host, progress) : load_own_record(host, progress);
-  const Plan plan = plan_to_act(host, config, record);
+  const Result<Record> record =
+      dry_run ? peek_own_record(host, progress) : load_own_record(host, progress);
+  if (!record) {
+    return failed(record.error());
+  }
+  const Plan plan = plan_to_act(host, config, *record);
   const auto& kubelet = plan.observation.kubelet;
-  const auto journal = interrupted_change(*host.root, kubelet, record.file);
+  const auto journal = interrupted_change(*host.root, kubelet, record->file);
   if (!journal) {
     return failed(journal.error());
   }
@@ -287,7 +301,7 @@ ActReport apply(const Host& host,
     progress("the file has the value or one that is close, the running kubelet does not use it: " +
              proof.reason);
   }
-  if (std::optional<ActReport> refused = refusal(plan, config)) {
+  if (std::optional<ActReport> refused = refusal(plan)) {
     return *refused;
   }
   if (dry_run) {

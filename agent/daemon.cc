@@ -259,7 +259,7 @@ void Daemon::observe_and_plan(const Record& record) {
   }
   Circumstances known = circumstances_of(record, wall_now());
   history_.add_to(known, seen, since_boot());
-  if (config_.mode == config::Mode::kEnforce && seen.kubelet) {
+  if (seen.kubelet) {
     known.runtime_silence = executor_.runtime_silence(*seen.kubelet);
   }
   incidents_.observed(seen.pods);

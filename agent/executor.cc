@@ -71,6 +71,7 @@ const Record& Executor::read_record() {
   if (!transaction_ && !unsaved_) {
     LoadedRecord loaded = load_record(*host_.root);
     record_ = std::move(loaded.record);
+    unread_ = loaded.unread ? to_text(*loaded.problem) : std::string{};
     if (loaded.problem) {
       problem(*loaded.problem);
     }
@@ -82,7 +83,8 @@ const Record& Executor::read_record() {
 }
 
 std::optional<std::string> Executor::runtime_silence(const Kubelet& kubelet) {
-  const bool quiet = in_force_ && in_force_->state == Proof::State::kInForce;
+  const bool quiet = config_.mode != config::Mode::kEnforce ||
+                     (in_force_ && in_force_->state == Proof::State::kInForce);
   return runtime_.silence(kubelet, quiet);
 }
 
@@ -155,14 +157,11 @@ void Executor::remember(const Plan& plan, const Proof& proof) {
   }
 }
 
-void Executor::decide_and_act(const Plan& plan, const std::string& forbidden) {
+void Executor::decide_and_act(const Plan& plan, const std::string& not_yet) {
   Situation situation{.mode = config_.mode};
   const auto& kubelet = plan.observation.kubelet;
   if (kubelet && kubelet->target != Target::kNone) {
-    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
-    if (situation.restart_forbidden.empty()) {
-      situation.restart_forbidden = forbidden;
-    }
+    situation.not_yet = unread_.empty() ? not_yet : unread_;
     if (auto staged = read_file(*host_.root, staged_path(kubelet->file))) {
       situation.staged = std::move(*staged);
       staged_ = situation.staged.has_value();

@@ -55,8 +55,8 @@ class Executor {
  private:
   void check_in_force(const Plan& plan);
   void remember(const Plan& plan, const Proof& proof);
-  /// forbidden: why no transaction may begin; empty: one may.
-  void decide_and_act(const Plan& plan, const std::string& forbidden);
+  /// not_yet: why no transaction may begin; empty: one may.
+  void decide_and_act(const Plan& plan, const std::string& not_yet);
   void act(const Decision& decision, const Plan& plan);
   void shrink(const Decision& decision, const Plan& plan);
   void begin(const Kubelet& kubelet, const std::string& content);
@@ -88,6 +88,7 @@ class Executor {
   std::function<void()> changed_;
   Record record_;
   bool unsaved_ = false;  ///< the record on the disk is older
+  std::string unread_;    ///< why the record on the disk is not known
   LiveNode node_;
   RuntimeWatch runtime_;
   std::unique_ptr<Transaction> transaction_;

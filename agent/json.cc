@@ -328,6 +328,7 @@ ordered_json to_json(const Plan& plan) {
   document["kubelet"] = kubelet_json(plan);
   document["sizing"] = sizing_json(plan.sizing);
   document["guards"] = guards_json(plan.guards);
+  put_text(document, "restart_forbidden", plan.restart_forbidden, "the configuration allows it");
   if (plan.next_victims) {
     document["next_victims"] = victims_json(*plan.next_victims);
   } else {

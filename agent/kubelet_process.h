@@ -24,6 +24,9 @@ enum class Target { kRke2Dropin, kK3sDropin, kKubeletDropin, kRke2Args, kK3sArgs
 /// Whether the target is a KubeletConfiguration drop-in (and not the supervisor's arguments).
 [[nodiscard]] bool is_drop_in(Target target);
 
+/// Whether the kubelet of this target restarts only with the whole service that contains it.
+[[nodiscard]] bool is_whole_service(Target target);
+
 /// Whether the target is a file of arguments of RKE2 or k3s.
 [[nodiscard]] bool takes_arguments(Target target);
 

@@ -135,6 +135,10 @@ std::string_view to_text(Target target) {
   return "none";
 }
 
+bool is_whole_service(Target target) {
+  return takes_arguments(target) || target == Target::kK3sDropin;
+}
+
 bool is_drop_in(Target target) {
   return target == Target::kRke2Dropin || target == Target::kK3sDropin ||
          target == Target::kKubeletDropin;

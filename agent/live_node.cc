@@ -13,6 +13,7 @@
 #include "agent/kubelet_health.h"
 #include "agent/kubelet_log.h"
 #include "agent/kubelet_signal.h"
+#include "agent/policy/restart_guards.h"
 #include "agent/service_unit.h"
 #include "agent/target_files.h"
 #include "agent/value_proof.h"
@@ -43,11 +44,6 @@ constexpr std::chrono::seconds kJobDeadline = 3 * kServiceLimit;
 
 bool restarts_by_unit(Target target) {
   return target != Target::kRke2Dropin && target != Target::kNone;
-}
-
-/// Whether the kubelet restarts only with its supervisor.
-bool is_whole_service(Target target) {
-  return restarts_by_unit(target) && target != Target::kKubeletDropin;
 }
 
 }  // namespace
@@ -88,14 +84,6 @@ Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
   }
   std::ranges::sort(running);
   return running;
-}
-
-std::string restart_forbidden(const Kubelet& kubelet, const config::AgentConfig& config) {
-  if (!is_whole_service(kubelet.target) || config.restart_unit) {
-    return {};
-  }
-  return "target " + std::string{to_text(kubelet.target)} +
-         " needs a restart of the whole service, and [kubelet] restart-unit is no";
 }
 
 Result<Journal> LiveNode::intend(const std::optional<std::string>& content) {

@@ -30,10 +30,6 @@ namespace eviction::agent {
 [[nodiscard]] Result<std::vector<std::string>> running_pods(const cgroup::Directory& sys,
                                                             cgroup::Buffer& buffer);
 
-/// Why the agent may not restart this kubelet by the configuration. Empty: it may.
-[[nodiscard]] std::string restart_forbidden(const Kubelet& kubelet,
-                                            const config::AgentConfig& config);
-
 /// The node that the agent runs on. host, config and loop have to outlive it.
 class LiveNode final : public TransactionNode {
  public:

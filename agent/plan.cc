@@ -9,6 +9,7 @@
 #include "agent/diff.h"
 #include "agent/policy/foreign_settings.h"
 #include "agent/policy/growth.h"
+#include "agent/policy/restart_guards.h"
 #include "agent/policy/victims.h"
 #include "config/drop_in.h"
 #include "config/quantity.h"
@@ -273,6 +274,7 @@ Plan make_plan(Observation observation,
   plan.guards = guards(seen, plan.memory, plan.sizing, config, circumstances);
   plan.shadowed_by = shadowed_by(seen, plan.sizing);
   if (seen.kubelet) {
+    plan.restart_forbidden = restart_forbidden(*seen.kubelet, config);
     render_target(plan);
   }
   if (!seen.pods_known) {

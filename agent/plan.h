@@ -22,6 +22,8 @@ struct Plan {
   std::map<WorkloadClass, WorkloadSum> workloads;  ///< all four classes
   Sizing sizing;
   std::vector<Guard> guards;
+  /// Why the configuration allows no restart of the kubelet, so that apply refuses. Empty: it does.
+  std::string restart_forbidden;
   std::optional<std::string> shadowed_by;
   std::string file_content;  ///< what would be written; empty for none
   std::string diff;          ///< against what is there; empty: no change
@@ -40,7 +42,8 @@ struct Plan {
                              const config::AgentConfig& config,
                              const Circumstances& circumstances = {});
 
-/// Whether a value could be applied: an instrument, a target, and no guard false.
+/// Whether a value could be applied: an instrument, a target, and no guard false. What apply needs
+/// besides: no guard unknown, and a restart that the configuration allows.
 enum class PlanOutcome { kApplicable, kNothingToApply, kRefused };
 [[nodiscard]] PlanOutcome outcome(const Plan& plan);
 /// "applicable", "nothing-to-apply", "refused".

@@ -102,9 +102,7 @@ void ReplayRun::walk(const Moment& moment) {
   }
   Circumstances known = circumstances_of(record_, moment.at);
   history_.add_to(known, seen, moment.since_boot);
-  if (config_.mode == config::Mode::kEnforce) {
-    known.runtime_silence = std::string{};
-  }
+  known.runtime_silence = std::string{};
   const Plan plan = make_plan(std::move(seen), config_, known);
   const bool warned = history_.walked(moment.since_boot, plan);
 
@@ -133,9 +131,6 @@ void ReplayRun::walk(const Moment& moment) {
 
 Decision ReplayRun::decide_on(const Plan& plan, const Moment& moment) {
   Situation situation{.mode = config_.mode, .staged = staged_};
-  if (const auto& kubelet = plan.observation.kubelet; kubelet && kubelet->target != Target::kNone) {
-    situation.restart_forbidden = restart_forbidden(*kubelet, config_);
-  }
   lower_watch_.tell(
       plan, std::chrono::duration_cast<std::chrono::seconds>(moment.since_boot), situation);
   return decide(plan, situation);

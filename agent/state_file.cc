@@ -121,7 +121,12 @@ Result<Record> peek_record(const cgroup::Directory& root) {
 
 LoadedRecord load_record(const cgroup::Directory& root) {
   Loaded<Record> loaded = load_own(root, std::string{kStateFile}, parse_record);
-  return {.record = std::move(loaded.value), .problem = std::move(loaded.problem)};
+  const bool unread = loaded.problem && loaded.problem->kind != ErrorKind::kMalformed;
+  if (unread) {
+    loaded.problem->remedy = "make it readable or remove it: until then the kubelet is left alone";
+  }
+  return {
+      .record = std::move(loaded.value), .problem = std::move(loaded.problem), .unread = unread};
 }
 
 Result<void> save_record(const cgroup::Directory& root, const Record& record) {

@@ -26,6 +26,7 @@ struct LoadedRecord {
   /// A file that cannot be read; one that cannot be understood is renamed to state.json.corrupt,
   /// and reported as long as that is there. Then the record is a new one.
   std::optional<Error> problem;
+  bool unread = false;  ///< the file stands, and what the agent did before is not known
 };
 
 /// The record; a new one where there is none. Changes nothing. Errors: of reading it, kMalformed.

@@ -107,10 +107,21 @@ std::string threshold_section(const Sizing& sizing, bool colour) {
   return page;
 }
 
+/// ", if these guards hold: settled, version", of those that are unknown.
+std::string condition_text(const std::vector<Guard>& guards) {
+  std::string names;
+  for (const Guard& guard : guards) {
+    if (!guard.ok) {
+      names += (names.empty() ? "" : ", ") + guard.name;
+    }
+  }
+  return names.empty() ? names : ", if these guards hold: " + names;
+}
+
 std::string outcome_text(const Plan& plan, bool colour) {
   switch (outcome(plan)) {
     case PlanOutcome::kApplicable:
-      return styled("applicable", Style::kGood, colour);
+      return styled("applicable", Style::kGood, colour) + condition_text(plan.guards);
     case PlanOutcome::kNothingToApply:
       return styled("nothing to apply", Style::kDoubtful, colour);
     case PlanOutcome::kRefused:
@@ -133,6 +144,9 @@ std::string result_section(const Plan& plan, bool colour) {
                                  set(sizing.need),
                                  set(sizing.shortfall)) +
                      paragraph(margin(), sizing.reason.empty() ? "not sized" : sizing.reason);
+  if (!plan.restart_forbidden.empty()) {
+    page += paragraph(margin(), "apply and the daemon refuse: " + plan.restart_forbidden);
+  }
   return page;
 }
 

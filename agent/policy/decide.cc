@@ -47,6 +47,11 @@ Bytes level_of(const Plan& plan) {
   return level(plan.sizing.hard, plan.sizing.soft, poll_of(plan));
 }
 
+/// Whether the guard looks at the moment and not at the value, which may wait for a better one.
+bool is_of_the_moment(const Guard& guard) {
+  return guard.name == "calm" || guard.name == "settled" || guard.name == "restart-budget";
+}
+
 const Guard* first_against(const Plan& plan) {
   const auto found =
       std::ranges::find_if(plan.guards, [](const Guard& guard) { return guard.ok == false; });
@@ -63,10 +68,9 @@ const Guard* first_unknown(const Plan& plan) {
 /// it: the guards that bind the value itself. Those about the moment do not matter here.
 bool is_safe(const Plan& plan) {
   return !plan.file_content.empty() && std::ranges::none_of(plan.guards, [](const Guard& guard) {
-    const bool of_the_moment = guard.name == "calm" || guard.name == "settled" ||
-                               guard.name == "restart-budget" || guard.name == "version" ||
-                               guard.name == "headroom-now";
-    return !of_the_moment && guard.ok != true;
+    const bool matters =
+        !is_of_the_moment(guard) && guard.name != "version" && guard.name != "headroom-now";
+    return matters && guard.ok != true;
   });
 }
 
@@ -84,7 +88,10 @@ Decision protect_pods(const Plan& plan, Bytes hard, const std::string& why) {
 }
 
 Decision stage(const Plan& plan, const Situation& situation, const std::string& why) {
-  if (plan.file_content.empty() || first_against(plan) != nullptr) {
+  const bool refused = std::ranges::any_of(plan.guards, [](const Guard& guard) {
+    return guard.ok == false && !is_of_the_moment(guard);
+  });
+  if (plan.file_content.empty() || refused) {
     return situation.staged ? Decision{Act::kUnstage, {}, why} : Decision{Act::kNothing, {}, why};
   }
   if (situation.staged == plan.file_content) {
@@ -100,8 +107,10 @@ Decision enforce(const Plan& plan, const Situation& situation) {
   if (const Guard* const guard = first_unknown(plan)) {
     return stage(plan, situation, "guard " + guard->name + " cannot know: " + guard->reason);
   }
-  if (!situation.restart_forbidden.empty()) {
-    return stage(plan, situation, situation.restart_forbidden);
+  for (const std::string& why : {plan.restart_forbidden, situation.not_yet}) {
+    if (!why.empty()) {
+      return stage(plan, situation, why);
+    }
   }
   return {Act::kApply, plan.file_content, "all guards hold"};
 }

@@ -81,8 +81,8 @@ struct Decision {
 struct Situation {
   config::Mode mode = config::Mode::kStage;
   std::optional<std::string> staged = {};  ///< what stands beside the file
-  /// Why the configuration allows no restart of this kubelet; empty: it does.
-  std::string restart_forbidden = {};
+  /// Why no value may be applied now, besides what the plan knows; empty: it may.
+  std::string not_yet = {};
   /// How long asks_for_less() has held, by LowerWatch. Absent: it does not.
   std::optional<std::chrono::seconds> lower_for = {};
 };
@@ -108,7 +108,7 @@ class LowerWatch {
 /// withdrawn in every mode but observe, whatever else holds, but where the kubelet would not start
 /// without it; estimated requests count with their lower end for this. One that was comes back
 /// while the kubelet still runs with it and the plan asks for it. Nothing else is done while a
-/// guard does not allow it.
+/// guard does not allow it, but that what only calm, settled or restart-budget refuse is staged.
 [[nodiscard]] Decision decide(const Plan& plan, const Situation& situation);
 
 /// Why the armed hard value cannot be left to itself while no agent runs: without margin for one

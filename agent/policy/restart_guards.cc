@@ -94,7 +94,7 @@ Guard settled(const Observation& seen, const Circumstances& circumstances) {
   if (!circumstances.runtime_silence) {
     return {"settled",
             std::nullopt,
-            times + "; whether the container runtime answers is not asked by a plan"};
+            times + "; the container runtime was not asked yet: apply and the daemon do that"};
   }
   if (!circumstances.runtime_silence->empty()) {
     return {"settled",
@@ -144,6 +144,15 @@ Guard version(const Observation& seen, const config::AgentConfig& config) {
                       text,
                       config::kOldestMinor,
                       config::kNewestMinor)};
+}
+
+std::string restart_forbidden(const Kubelet& kubelet, const config::AgentConfig& config) {
+  if (!is_whole_service(kubelet.target) || config.restart_unit) {
+    return {};
+  }
+  return fmt::format(
+      "target {} needs a restart of the whole service, and [kubelet] restart-unit is no",
+      to_text(kubelet.target));
 }
 
 }  // namespace eviction::agent

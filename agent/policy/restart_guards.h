@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "agent/observation.h"
 #include "agent/policy/guards.h"
@@ -20,5 +21,9 @@ namespace eviction::agent {
 [[nodiscard]] Guard restart_budget(const Circumstances& circumstances,
                                    const config::AgentConfig& config);
 [[nodiscard]] Guard version(const Observation& seen, const config::AgentConfig& config);
+
+/// Why the configuration allows no restart of this kubelet. Empty: it does.
+[[nodiscard]] std::string restart_forbidden(const Kubelet& kubelet,
+                                            const config::AgentConfig& config);
 
 }  // namespace eviction::agent

@@ -77,5 +77,17 @@ TEST_F(Apply, WritesThePlansValueWhereTheFileHasOneThatIsClose) {
             "the kubelet would be restarted");
 }
 
+// Restarts and a quarantine may stand there.
+TEST_F(Apply, RefusesWhileItsRecordCannotBeRead) {
+  tree_.file("var/lib/eviction-agent/state.json", {});
+  std::filesystem::resize_file(tree_.path("var/lib/eviction-agent/state.json"),
+                               cgroup::Directory::kLimit + 1);
+  for (const bool dry_run : {true, false}) {
+    const ActReport report = apply(*host_, config_, dry_run, [](const std::string&) {});
+    EXPECT_EQ(report.outcome, ActOutcome::kFailed);
+    EXPECT_THAT(report.text, HasSubstr("var/lib/eviction-agent/state.json"));
+  }
+}
+
 }  // namespace
 }  // namespace eviction::agent

@@ -137,6 +137,20 @@ TEST_F(ExecutorTest, AsksTheRuntimeAnewBeforeItBegins) {
   EXPECT_TRUE(has_begun()) << "the answer is new";
 }
 
+// Restarts and a quarantine may stand there.
+TEST_F(ExecutorTest, BeginsNothingWhileItsRecordCannotBeRead) {
+  tree_.file("var/lib/eviction-agent/state.json", {});
+  std::filesystem::resize_file(tree_.path("var/lib/eviction-agent/state.json"),
+                               cgroup::Directory::kLimit + 1);
+  begin();
+  static_cast<void>(executor_->read_record());
+  executor_->act_on(plan_, {});
+  const Decision decision = status().decision;
+  EXPECT_EQ(decision.act, Act::kStage);
+  EXPECT_THAT(decision.reason, HasSubstr("state.json"));
+  EXPECT_THAT(decision.reason, HasSubstr("remove it"));
+}
+
 TEST_F(ExecutorTest, BeginsNothingBeforeItMay) {
   begin();
   EXPECT_TRUE(silence());
