@@ -305,6 +305,7 @@ void Daemon::tell() {
   executor_.report(status_);
   take_incidents();
   status_.incidents = incidents_.counts();
+  status_.incident_sources = incidents_.sources();
   for (std::size_t i = known_problems; i < status_.problems.size(); ++i) {
     log_problem(status_.problems[i]);
   }

@@ -53,6 +53,11 @@ inline constexpr std::array kOomCauses{IncidentCause::kContainerLimit,
                                        IncidentCause::kMemoryPolicy,
                                        IncidentCause::kNodeOrBound};
 
+inline constexpr const char* kFromKernelLog = "kernel log";
+inline constexpr const char* kFromCounters = "memory.events";
+inline constexpr const char* kFromApiServer = "API server";
+inline constexpr const char* kFromAgent = "agent";
+
 /// The node's memory at one of the cheap looks.
 struct MemorySample {
   std::chrono::sys_seconds at;
@@ -90,7 +95,7 @@ struct Incident {
   std::chrono::sys_seconds at;
   IncidentKind kind = IncidentKind::kOomKill;
   IncidentCause cause = IncidentCause::kAgent;
-  std::string source;      ///< who told: "kernel log", "memory.events", "API server", "agent"
+  std::string source;      ///< who told: one of kFrom...
   std::string what;        ///< in words
   std::string prevention;  ///< what would have prevented it, in words; empty: nothing to say
   std::optional<Victim> victim = {};
@@ -99,6 +104,13 @@ struct Incident {
   std::string guard = {};                 ///< of kGuard: its name
   std::string boot_id = {};               ///< of a record of the kernel's log
   std::optional<std::uint64_t> sequence = {};
+};
+
+/// Who can tell the agent of kills now, and of evictions: the API server alone.
+struct IncidentSources {
+  bool kernel_log = false;
+  bool counters = false;
+  bool api_server = false;
 };
 
 /// What the agent counted since it started.

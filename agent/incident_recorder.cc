@@ -236,6 +236,13 @@ void IncidentRecorder::keep() {
   }
 }
 
+IncidentSources IncidentRecorder::sources() const {
+  const Observation& seen = plan_.observation;
+  return {.kernel_log = kmsg_ && !kmsg_->problem(),
+          .counters = seen.pods_known && seen.cgroup_mode == cgroup::CgroupMode::kV2,
+          .api_server = seen.api_answered};
+}
+
 void IncidentRecorder::count(const Incident& incident) {
   if (incident.kind == IncidentKind::kOomKill) {
     ++counts_.oom_kills[incident.cause];

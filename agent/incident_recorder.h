@@ -47,6 +47,9 @@ class IncidentRecorder {
   /// But for kills and evictions older than kOldKill that no log of this boot tells of.
   [[nodiscard]] const IncidentCounts& counts() const { return counts_; }
 
+  /// As of the last walk.
+  [[nodiscard]] IncidentSources sources() const;
+
   /// Why incidents are missed, or not kept.
   [[nodiscard]] std::vector<Error> problems() const;
 

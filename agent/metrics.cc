@@ -18,7 +18,7 @@ std::string render_metrics(const Plan& plan, const Status& status, int top_pods)
   metrics::add_workloads(families, plan, status.at);
   metrics::add_pods(families, plan, top_pods);
   metrics::add_forecast(families, status);
-  metrics::add_incidents(families, status.incidents);
+  metrics::add_incidents(families, status);
   metrics::add_agent(families, plan, status);
   std::ostringstream text;
   prometheus::TextSerializer{}.Serialize(text, std::move(families).take());

@@ -179,6 +179,7 @@ void take_api_view(const Look& look,
     }
     return;
   }
+  seen.api_answered = true;
   if ((**view).kubelet_version) {
     config::AgentConfig told = look.config;
     told.kubelet_version = (**view).kubelet_version;

@@ -59,7 +59,8 @@ struct Observation {
   std::vector<Pod> pods;  ///< sorted by UID
   /// Pods that the kubelet evicted for memory, as the API server tells.
   std::vector<EvictedPod> evicted;
-  bool pods_known = false;  ///< the kubepods tree could be listed
+  bool api_answered = false;  ///< the API server told of this node's pods
+  bool pods_known = false;    ///< the kubepods tree could be listed
 
   std::optional<Kubelet> kubelet;
   std::optional<Error> kubelet_absent;

@@ -36,6 +36,7 @@ struct Status {
   Deeds deeds;
   Counters counters;
   IncidentCounts incidents;
+  IncidentSources incident_sources;
   Forecast forecast;
   bool warning = false;               ///< the early one
   std::string warning_reason;         ///< why it is on, or what speaks against it

@@ -21,8 +21,8 @@ void add_workloads(Families& families, const Plan& plan, std::chrono::sys_second
 /// Single pods.
 void add_pods(Families& families, const Plan& plan, int top_pods);
 
-/// Kills and evictions.
-void add_incidents(Families& families, const IncidentCounts& counts);
+/// Kills and evictions, and who tells of them.
+void add_incidents(Families& families, const Status& status);
 
 /// Whether and when the threshold will be reached.
 void add_forecast(Families& families, const Status& status);

@@ -14,11 +14,6 @@ namespace {
 
 using std::chrono::sys_seconds;
 
-constexpr const char* kKernelLog = "kernel log";
-constexpr const char* kCounters = "memory.events";
-constexpr const char* kApiServer = "API server";
-constexpr const char* kAgent = "agent";
-
 /// Where a cgroup path leads to a pod and into it.
 struct PodPath {
   std::string uid;        ///< of the outermost pod; empty: the path leads to none
@@ -194,7 +189,7 @@ Incident oom_incident(const cgroup::OomEvent& event,
   Incident incident{.at = at,
                     .kind = IncidentKind::kOomKill,
                     .cause = cause_of(kill),
-                    .source = kKernelLog,
+                    .source = kFromKernelLog,
                     .what = {},
                     .prevention = {}};
   incident.boot_id = boot_id;
@@ -266,7 +261,7 @@ Incident counted_incident(const CountedKill& kill, sys_seconds at, const Scene& 
   Incident incident{.at = at,
                     .kind = IncidentKind::kOomKill,
                     .cause = kill.cause,
-                    .source = kCounters,
+                    .source = kFromCounters,
                     .what = {},
                     .prevention = {}};
   incident.victim = victim_of(kill.uid, scene);
@@ -288,7 +283,7 @@ Incident eviction_incident(const EvictedPod& pod, sys_seconds at, const Scene& s
   Incident incident{.at = pod.at.value_or(at),
                     .kind = IncidentKind::kEviction,
                     .cause = IncidentCause::kKubeletEviction,
-                    .source = kApiServer,
+                    .source = kFromApiServer,
                     .what = {},
                     .prevention = {}};
   Victim victim = victim_of(pod.uid, scene);
@@ -308,7 +303,7 @@ Incident guard_incident(const Guard& guard, sys_seconds at, const Scene& scene) 
   Incident incident{.at = at,
                     .kind = IncidentKind::kGuard,
                     .cause = IncidentCause::kAgent,
-                    .source = kAgent,
+                    .source = kFromAgent,
                     .what = "guard " + guard.name + " refuses: " + guard.reason,
                     .prevention = {}};
   incident.before = samples_before(scene.samples, at);
@@ -323,7 +318,7 @@ Incident transaction_incident(ValueChange change,
   return {.at = at,
           .kind = IncidentKind::kTransaction,
           .cause = IncidentCause::kAgent,
-          .source = kAgent,
+          .source = kFromAgent,
           .what = to_text(change, file) + ": " + reason,
           .prevention = {}};
 }

@@ -82,6 +82,23 @@ TEST(IncidentRecorder, DoesWithoutALogInAContainer) {
   EXPECT_TRUE(node.recorder().problems().empty());
 }
 
+TEST(IncidentRecorder, TellsWhomItCanAsk) {
+  Node node;
+  node.plan().observation.cgroup_mode = cgroup::CgroupMode::kV1;
+  node.with_unreadable_log();
+  EXPECT_FALSE(node.recorder().sources().kernel_log);
+  EXPECT_FALSE(node.recorder().sources().counters) << "cgroup v1 has no memory.events";
+  EXPECT_FALSE(node.recorder().sources().api_server);
+
+  Node other;
+  other.plan().observation.cgroup_mode = cgroup::CgroupMode::kV2;
+  other.plan().observation.api_answered = true;
+  other.with_log();
+  EXPECT_TRUE(other.recorder().sources().kernel_log);
+  EXPECT_TRUE(other.recorder().sources().counters);
+  EXPECT_TRUE(other.recorder().sources().api_server);
+}
+
 EvictedPod evicted(const std::string& uid, std::optional<std::chrono::sys_seconds> at) {
   return {.uid = uid,
           .name_space = "default",

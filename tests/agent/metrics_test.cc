@@ -158,7 +158,10 @@ TEST(Metrics, CountKillsByCauseAndEvictionsByClass) {
   status.incidents.oom_kills[IncidentCause::kCpuset] = 3;
   status.incidents.evictions[WorkloadClass::kVm] = 2;
   status.incidents.evictions_unclassed = 1;
+  status.incident_sources.kernel_log = true;
   const std::string text = metrics_of(tests::sample_plan(), status);
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_incident_source{source=\"kernel log\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\neviction_agent_incident_source{source=\"API server\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("\neviction_agent_oom_kills_total{cause=\"cpuset\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("\neviction_agent_oom_kills_total{cause=\"node\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("\neviction_agent_kubelet_evictions_total{class=\"vm\"} 2\n"));
