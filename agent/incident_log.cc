@@ -127,7 +127,7 @@ Result<std::size_t> visit_incidents(const cgroup::Directory& root,
   for (const std::string& name : {older_name(), log_name()}) {
     const auto text = root.read(std::string{kStateFolder} + '/' + name, buffer);
     if (!text && text.error().kind != ErrorKind::kAbsent) {
-      return tl::unexpected{text.error()};
+      return tl::unexpected{as_root(text.error())};
     }
     for (cgroup::Lines lines{text.value_or(std::string_view{})}; lines.next();) {
       if (auto incident = parse_incident(lines.line())) {

@@ -26,6 +26,7 @@
 #include "agent/incident_log.h"
 #include "agent/live_node.h"
 #include "agent/observation.h"
+#include "agent/own_file.h"
 #include "agent/plan.h"
 #include "agent/policy/decide.h"
 #include "agent/recall.h"
@@ -334,7 +335,7 @@ ExitCode complain_unread(const CommandLine& line, Error error) {
   if (!line.file && error.kind == ErrorKind::kAbsent) {
     error.remedy = "no daemon has recorded here; name a FILE that eviction-agent record wrote";
   }
-  return complain(kFailed, to_text(error));
+  return complain(kFailed, to_text(as_root(std::move(error))));
 }
 
 /// Prints each moment as it is read.

@@ -13,6 +13,13 @@ std::string path_of(const std::string& name) {
 
 }  // namespace
 
+Error as_root(Error error) {
+  if (error.kind == ErrorKind::kDenied && error.remedy.empty()) {
+    error.remedy = "run it as root";
+  }
+  return error;
+}
+
 Result<OwnText> read_own(const cgroup::Directory& root, const std::string& name) {
   cgroup::Buffer buffer;
   const Result<std::string_view> text = root.read(path_of(name), buffer);
@@ -22,7 +29,7 @@ Result<OwnText> read_own(const cgroup::Directory& root, const std::string& name)
   if (text.error().kind == ErrorKind::kAbsent) {
     return OwnText{};
   }
-  return tl::unexpected{text.error()};
+  return tl::unexpected{as_root(text.error())};
 }
 
 Error set_aside(const cgroup::Directory& root, const std::string& name, Error problem) {

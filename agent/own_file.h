@@ -17,6 +17,9 @@ inline constexpr std::string_view kStateFolder = "/var/lib/eviction-agent";
 /// Appended to the name of a file there that could not be understood.
 inline constexpr std::string_view kCorruptSuffix = ".corrupt";
 
+/// With the remedy for one who may not read it, and no other yet.
+[[nodiscard]] Error as_root(Error error);
+
 /// The text of a file there, and its path for messages. The text is absent where there is no file.
 struct OwnText {
   std::optional<std::string> text;

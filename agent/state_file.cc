@@ -122,7 +122,7 @@ Result<Record> peek_record(const cgroup::Directory& root) {
 LoadedRecord load_record(const cgroup::Directory& root) {
   Loaded<Record> loaded = load_own(root, std::string{kStateFile}, parse_record);
   const bool unread = loaded.problem && loaded.problem->kind != ErrorKind::kMalformed;
-  if (unread) {
+  if (unread && loaded.problem->remedy.empty()) {
     loaded.problem->remedy = "make it readable or remove it: until then the kubelet is left alone";
   }
   return {

@@ -47,14 +47,10 @@ std::string lock_file(const std::string& name) {
   return name + ".lock";
 }
 
-constexpr const char* kAsRoot = "run it as root";
-
 tl::unexpected<Error> lock_error(std::string path, int code) {
-  const bool denied = code == EACCES;
-  return tl::unexpected{Error{.kind = denied ? ErrorKind::kDenied : ErrorKind::kIo,
-                              .path = std::move(path),
-                              .what = std::generic_category().message(code),
-                              .remedy = denied ? kAsRoot : ""}};
+  return tl::unexpected{as_root({.kind = code == EACCES ? ErrorKind::kDenied : ErrorKind::kIo,
+                                 .path = std::move(path),
+                                 .what = std::generic_category().message(code)})};
 }
 
 /// Where a file of ours may be.
@@ -230,11 +226,7 @@ Result<bool> HostLock::is_held(const cgroup::Directory& root, const std::string&
     if (folder.error().kind == ErrorKind::kAbsent) {
       return false;
     }
-    Error error = folder.error();
-    if (error.kind == ErrorKind::kDenied) {
-      error.remedy = kAsRoot;
-    }
-    return tl::unexpected{std::move(error)};
+    return tl::unexpected{as_root(folder.error())};
   }
   const Descriptor file{
       ::openat(folder->fd(), lock_file(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};

@@ -175,7 +175,8 @@ inline constexpr std::array kOptions{
                "csv",
                '\0',
                "",
-               "Prints what was recorded as CSV instead, for other tools."},
+               "Prints what was recorded as CSV instead, for other tools. Excludes --config and "
+               "--output."},
     OptionInfo{
         only(Command::kSimulate),
         "capacity",
