@@ -32,13 +32,14 @@ std::string endpoint_of(const Kubelet& kubelet) {
              : "unix:///run/containerd/containerd.sock";
 }
 
-/// The path of "unix:///PATH", "unix:/PATH" or "/PATH".
+/// The path of "unix:///PATH", "unix:/PATH" or "/PATH"; and of "unix://unix:///PATH", as older RKE2
+/// and k3s put the scheme before an endpoint that has it (source: k3s-io/k3s#2836), of which the
+/// kubelet takes the path as well.
 Result<std::string> socket_path(const std::string& endpoint) {
   std::string_view path = endpoint;
-  for (const std::string_view scheme : {"unix://", "unix:"}) {
+  for (const std::string_view scheme : {"unix://", "unix://", "unix:"}) {
     if (path.starts_with(scheme)) {
       path.remove_prefix(scheme.size());
-      break;
     }
   }
   if (!path.starts_with('/')) {

@@ -207,6 +207,7 @@ TEST_F(ContainerRuntime, HasItsSocketWhereTheKubeletLooksForIt) {
                           Case{"k3s", nullptr, "run/k3s/containerd/containerd.sock"},
                           Case{"systemd", nullptr, "run/containerd/containerd.sock"},
                           Case{"rke2", "unix:///var/run/a.sock", "var/run/a.sock"},
+                          Case{"rke2", "unix://unix:///run/c.sock", "run/c.sock"},
                           Case{"systemd", "unix:/b.sock", "b.sock"},
                           Case{"systemd", "/run/crio/crio.sock", "run/crio/crio.sock"}}) {
     SCOPED_TRACE(one.socket);
